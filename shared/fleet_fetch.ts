@@ -1,0 +1,69 @@
+/** The one way this system makes an HTTP request to its own machines: fetch with every surprising default turned off. */
+
+export interface FleetRequest {
+  readonly method?: "GET" | "POST" | "DELETE" | "HEAD";
+  readonly headers?: Record<string, string>;
+  readonly body?: Uint8Array | string | ReadableStream<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+export type FleetFetch = (url: string, request: FleetRequest) => Promise<Response>;
+
+/**
+ * Seconds an idle connection is kept for the next request. Far below the 30 s after which hub and node close idle
+ * connections themselves, so that a request is not written to a connection that is just being closed: POST is never
+ * sent again by Bun, the client would see the reset.
+ */
+const KEEP_IDLE_SECONDS = 4;
+
+/**
+ * A fetch for traffic between hub, node and Ollama.
+ *
+ * - no redirect is followed: a node that answers 302 could point anywhere;
+ * - nothing is decompressed: bodies pass through as they are;
+ * - `http_proxy` and its like are not obeyed, unless `useEnvironmentProxy`: they would see every prompt;
+ * - Bun's silent limit of six minutes without data is off: every caller brings a signal.
+ */
+export function createFleetFetch(options: { useEnvironmentProxy?: boolean } = {}): FleetFetch {
+  const session = new Bun.FetchSession({ keepAlive: { idleTimeout: KEEP_IDLE_SECONDS } });
+  const proxy = options.useEnvironmentProxy ? {} : { proxy: false as const };
+  return (url, request) =>
+    session.fetch(url, {
+      method: request.method ?? "GET",
+      headers: { "accept-encoding": "identity", ...request.headers },
+      signal: request.signal,
+      redirect: "manual",
+      decompress: false,
+      timeout: false,
+      ...proxy,
+      ...(request.body === undefined ? {} : { body: request.body }),
+    });
+}
+
+/** Error codes of Bun's fetch that prove that no connection stood, so nothing was delivered (`reference/bun.md` 2). */
+const NOT_CONNECTED = new Set([
+  "ECONNREFUSED",
+  "ConnectionRefused",
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "EACCES",
+  "EPERM",
+  "EADDRNOTAVAIL",
+  "EINVAL",
+  "ETIMEDOUT",
+  "ERR_INVALID_URL",
+  "EAI_AGAIN",
+  "ENOTFOUND",
+  "FailedToOpenSocket",
+]);
+
+/** True when `error`, thrown by fetch, proves that the request never left this machine. */
+export function neverConnected(error: unknown): boolean {
+  return NOT_CONNECTED.has(errorCode(error));
+}
+
+/** The `code` of a system error as text, or "" where there is none. */
+export function errorCode(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("code" in error)) return "";
+  return typeof error.code === "string" ? error.code : "";
+}

@@ -1,0 +1,105 @@
+/** What hub and node have in common as programs: flags, the fetch limit, start, drain on a signal, exit codes. */
+import type { Logger } from "./log.ts";
+import { ConfigError, type Environment } from "./settings.ts";
+
+/** A running hub or node. */
+export interface Running {
+  /** Stops taking work, lets running work finish within the grace time, then resolves. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  stop(): Promise<void>;
+}
+
+export interface Program<Config> {
+  readonly name: string;
+  readonly version: string;
+  /** Printed for --help. */
+  help(): string;
+  /** Throws ConfigError. */
+  configure(environment: Environment): Config;
+  /** Throws an Error whose message says what to do. */
+  start(config: Config): Promise<Running & { readonly log: Logger }>;
+}
+
+/** The oldest Bun on which aborts, truncation and back-pressure work as this system needs (`reference/bun.md`). */
+const OLDEST_BUN = "1.4.5";
+
+/**
+ * Bun's fetch runs 256 requests at once and lets the next ones wait without a word, health checks included. The limit is
+ * read from this variable before the first line of JavaScript runs, and a value above 65535 is ignored.
+ */
+const FETCH_LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
+const FETCH_LIMIT = "65535";
+
+/** Runs `program` until it is told to stop. The only code that reads the command line and ends the process. */
+export async function runProgram<Config>(program: Program<Config>): Promise<void> {
+  const flags = process.argv.slice(2);
+  const unknown = flags.find((flag) => !["--help", "-h", "--version", "-v", "--check-config"].includes(flag));
+  if (unknown !== undefined) fail(`unknown option ${unknown}: try --help`, 2);
+  if (flags.includes("--help") || flags.includes("-h")) return say(program.help());
+  if (flags.includes("--version") || flags.includes("-v")) return say(`${program.name} ${program.version}`);
+  if (Bun.semver.order(Bun.version, OLDEST_BUN) < 0) {
+    fail(`Bun ${Bun.version} is too old, ${OLDEST_BUN} or newer is needed: older ones lose the ends of streams`, 2);
+  }
+
+  const config = configureOrExit(program);
+  if (flags.includes("--check-config")) return say("configuration is valid");
+  raiseFetchLimit();
+
+  const running = await program.start(config).catch((error: unknown) => {
+    return fail(error instanceof Error ? error.message : String(error), 1);
+  });
+  process.on("unhandledRejection", (reason) => running.log.error({ err: reason }, "unhandled rejection"));
+  process.on("uncaughtException", (error) => {
+    running.log.fatal({ err: error }, "uncaught exception, stopping");
+    process.exit(1);
+  });
+  stopOnSignal(running);
+}
+
+function configureOrExit<Config>(program: Program<Config>): Config {
+  try {
+    return program.configure(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return fail(`the configuration cannot work:\n${error.problems.map((problem) => `  ${problem}`).join("\n")}`, 2);
+  }
+}
+
+/** The first SIGTERM or SIGINT drains, the second ends at once. */
+function stopOnSignal(running: Running & { readonly log: Logger }): void {
+  let draining = false;
+  const onSignal = async (signal: NodeJS.Signals) => {
+    if (draining) {
+      running.log.warn({ signal }, "second signal, stopping now");
+      await running.stop();
+      process.exit(1);
+    }
+    draining = true;
+    running.log.info({ signal }, "draining");
+    await running.drain();
+    running.log.info("stopped");
+    process.exit(0);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Starts this program again in place, same process id, with the fetch limit in its environment, if it is not there. */
+function raiseFetchLimit(): void {
+  if (process.env[FETCH_LIMIT_VARIABLE] !== undefined || process.platform === "win32") return;
+  const environment = { ...process.env, [FETCH_LIMIT_VARIABLE]: FETCH_LIMIT };
+  // A compiled program has no script argument; its main module lives in Bun's virtual file system.
+  const compiled = Bun.main.startsWith("/$bunfs");
+  const rest = compiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
+  process.execve?.(process.execPath, [process.execPath, ...rest], environment);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function fail(message: string, code: number): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}

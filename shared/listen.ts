@@ -1,0 +1,81 @@
+/** Listening on every address of both families, and the guard every request passes before the router sees it. */
+import type { Server } from "bun";
+
+export type HttpServer = Server<undefined>;
+
+export interface ListenOptions {
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** "::" (both families) unless told otherwise. */
+  readonly hostname?: string;
+  /** Bytes of a request body; Bun answers 413 with an empty body above it. */
+  readonly maxRequestBodySize?: number;
+  readonly fetch: (request: Request, server: HttpServer) => Response | Promise<Response>;
+  /** Told in one sentence when the machine has no IPv6. */
+  readonly onFallback?: (sentence: string) => void;
+}
+
+/**
+ * Seconds without progress after which a connection is closed while a request is being read. It is the protection
+ * against slow bodies, so it stays on; a route that answers slowly lifts it for its own request with
+ * `server.timeout(request, 0)` once the body is there (`reference/bun.md` 4).
+ */
+export const IDLE_TIMEOUT_SECONDS = 30;
+
+/** A port that could not be opened; the message says what to do. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/**
+ * Listens on `::`, which takes IPv4 connections as well; where the machine's kernel has no IPv6, on `0.0.0.0`.
+ * Throws ListenError when the port is taken or the address is not this machine's.
+ */
+export function listen(options: ListenOptions): HttpServer {
+  const hostname = options.hostname ?? "::";
+  try {
+    return serve(options, hostname);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (hostname === "::" && (code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL")) {
+      options.onFallback?.("this machine has no IPv6: listening on 0.0.0.0, IPv4 only");
+      return serve(options, "0.0.0.0");
+    }
+    if (code === "EADDRINUSE") {
+      throw new ListenError(
+        `port ${options.port} is in use: stop the program that has it (ss -ltnp | grep :${options.port}) or set another port`,
+        { cause: error },
+      );
+    }
+    throw new ListenError(`cannot listen on [${hostname}]:${options.port}: ${String(error)}`, { cause: error });
+  }
+}
+
+function serve(options: ListenOptions, hostname: string): HttpServer {
+  return Bun.serve({
+    hostname,
+    port: options.port,
+    idleTimeout: IDLE_TIMEOUT_SECONDS,
+    ...(options.maxRequestBodySize === undefined ? {} : { maxRequestBodySize: options.maxRequestBodySize }),
+    fetch: (request, server) => (isRoutable(request) ? options.fetch(request, server) : badHost()),
+    error: () => Response.json({ detail: "Internal error" }, { status: 500 }),
+  });
+}
+
+/**
+ * False for a request whose Host header makes `request.url` relative or unparsable. Hono would then take the first path
+ * segment for the host and route `/x/nodes` as `/nodes` (`reference/bun.md` 12).
+ */
+function isRoutable(request: Request): boolean {
+  return URL.canParse(request.url);
+}
+
+function badHost(): Response {
+  return Response.json({ detail: "The Host header is missing or malformed" }, { status: 400 });
+}
+
+/** The peer's address without the IPv4-mapped prefix that a dual-stack socket shows, or "" when it is gone already. */
+export function peerAddress(server: HttpServer, request: Request): string {
+  const address = server.requestIP(request)?.address ?? "";
+  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
+}

@@ -1,0 +1,127 @@
+/** The wire between hub and node: schemas with their types, paths, header names. Older agents' bodies are valid too. */
+import { z } from "zod";
+import { parseAddress } from "./address.ts";
+
+export const PATHS = {
+  /** hub */ healthz: "/healthz",
+  /** hub */ heartbeat: "/nodes/heartbeat",
+  /** node */ health: "/health",
+  /** node */ execute: "/execute",
+} as const;
+
+export const HEADERS = {
+  requestId: "x-request-id",
+  nodeId: "x-node-id",
+  attempts: "x-attempts",
+  /** On every answer of the hub: changes when the hub restarts, so that a node knows it has to register again. */
+  hubBootId: "x-hub-boot-id",
+  /** On a node's 503: why it did not even try, one of DECLINE_REASONS. Ollama's own 503 does not carry it. */
+  declined: "x-declined",
+} as const;
+
+/** Why a node hands a request back without having sent it to Ollama. */
+export const DECLINE_REASONS = ["busy", "draining", "ollama_down"] as const;
+export type DeclineReason = (typeof DECLINE_REASONS)[number];
+
+/** What a node intends: take work, finish what it has, or nothing any more. */
+export const NODE_INTENTS = ["serving", "draining", "left"] as const;
+export type NodeIntent = (typeof NODE_INTENTS)[number];
+
+/** Slots of an agent that does not say how many it has. */
+export const DEFAULT_SLOTS = 4;
+
+const nodeId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "expected 1 to 128 letters, digits, '.', '_' or '-', such as gaming-pc");
+
+const addressOf = (family: "IPv4" | "IPv6") =>
+  z
+    .string()
+    .nullish()
+    .transform((text, context) => {
+      if (text === undefined || text === null || text === "") return null;
+      const address = parseAddress(text);
+      if (address?.family === family) return address.text;
+      context.addIssue({ code: "custom", message: `expected an ${family} address, received ${JSON.stringify(text)}` });
+      return z.NEVER;
+    });
+
+/** A ratio that strays outside 0 to 1 is a rounding of the agent's, not a reason to lose the node. */
+const ratio = z.number().transform((value) => Math.min(1, Math.max(0, value)));
+
+const modelName = z.string().min(1).max(512);
+
+export const ollamaState = z.object({
+  /** Whether the local Ollama answered lately. */
+  ok: z.boolean(),
+  version: z.string().max(64).nullish(),
+});
+
+export const gpu = z.object({
+  name: z.string().max(128),
+  /** Ratio 0 to 1. */
+  utilization: ratio.nullish(),
+  /** Bytes. */
+  memory_used: z.number().nonnegative().nullish(),
+  /** Bytes. */
+  memory_total: z.number().nonnegative().nullish(),
+});
+export type Gpu = z.infer<typeof gpu>;
+
+export const heartbeat = z.object({
+  node_id: nodeId,
+  ipv4: addressOf("IPv4"),
+  ipv6: addressOf("IPv6"),
+  port: z.number().int().min(1).max(65535),
+  models: z.array(modelName).max(10_000),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+  load: z.object({ cpu: ratio, memory: ratio }).nullish(),
+  // What follows came with this version; an older agent sends none of it.
+  slots: z.number().int().min(1).max(1024).nullish(),
+  loaded: z.array(modelName).max(10_000).nullish(),
+  boot_id: z.string().max(64).nullish(),
+  /** Rises by one with every heartbeat of a boot, so that one that was overtaken on its way is noticed. */
+  seq: z.number().int().nonnegative().nullish(),
+  ollama: ollamaState.nullish(),
+  agent_version: z.string().max(64).nullish(),
+  capabilities: z.array(z.string().max(64)).max(64).nullish(),
+  gpu: z.array(gpu).max(64).nullish(),
+  intent: z.enum(NODE_INTENTS).nullish(),
+});
+export type Heartbeat = z.output<typeof heartbeat>;
+export type HeartbeatBody = z.input<typeof heartbeat>;
+
+export const heartbeatAnswer = z.object({
+  node_id: z.string(),
+  status: z.string(),
+  /** The addresses the hub will use, so that the agent's log can say what it is known as. */
+  ipv4: z.string().nullish(),
+  ipv6: z.string().nullish(),
+});
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
+
+/** `POST /execute`: Ollama's /api/generate request with a job id. Fields not named here are passed on as they are. */
+export const executeRequest = z.looseObject({
+  job_id: z.string().max(128).nullish(),
+  model: modelName,
+  prompt: z.string().nullish(),
+  options: z.record(z.string(), z.unknown()).nullish(),
+  stream: z.boolean().nullish(),
+});
+export type ExecuteRequest = z.infer<typeof executeRequest>;
+
+/** `GET /health` of a node. An older agent sends the first two fields only. */
+export const nodeHealth = z.object({
+  status: z.string(),
+  node_id: z.string(),
+  boot_id: z.string().max(64).nullish(),
+  agent_version: z.string().max(64).nullish(),
+  intent: z.enum(NODE_INTENTS).nullish(),
+  ollama: ollamaState.nullish(),
+  /** Requests at Ollama now. */
+  running: z.number().int().nonnegative().nullish(),
+  slots: z.number().int().min(1).nullish(),
+  /** Models Ollama is bringing into memory for a request that waits. */
+  loading: z.array(modelName).nullish(),
+});
+export type NodeHealth = z.infer<typeof nodeHealth>;
