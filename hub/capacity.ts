@@ -1,0 +1,117 @@
+/** The waiting room: bounded, first come first served per model, left at once by who gives up. */
+import type { Clock } from "../shared/clock.ts";
+import type { ModelKey } from "../shared/model_name.ts";
+
+/** What a waiter's turn brings: look again, waited too long, or the client left. */
+export type Turn = "look" | "timeout" | "left";
+
+export interface Ticket extends Disposable {
+  /**
+   * Resolves when it is this waiter's turn to look for a place, and nobody before it can take one. `passOn` says that
+   * this waiter cannot use every node (it was at some already), so those behind it may look as well.
+   */
+  turn(passOn: boolean): Promise<Turn>;
+  /** Milliseconds since the room was entered. */
+  waitedMs(): number;
+  /** Leaves the room; whoever is next may look. Harmless when called twice. */
+  leave(): void;
+}
+
+export interface WaitingRoomOptions {
+  readonly clock: Clock;
+  /** Waiters at most, all models together. */
+  readonly size: number;
+  /** Milliseconds a waiter stays at most. */
+  readonly timeoutMs: number;
+}
+
+export type WaitingRoom = ReturnType<typeof createWaitingRoom>;
+
+interface Waiter {
+  /** Set while it waits for its turn. */
+  resolve: ((turn: Turn) => void) | null;
+  /** Capacity changed while it was not waiting: it was looking, and what it saw may be old. */
+  woken: boolean;
+}
+
+/** An empty waiting room. */
+export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions) {
+  const queues = new Map<ModelKey, Waiter[]>();
+  let length = 0;
+
+  function wake(waiter: Waiter | undefined): void {
+    if (!waiter) return;
+    if (waiter.resolve) waiter.resolve("look");
+    else waiter.woken = true;
+  }
+
+  return {
+    /** Requests that wait now. */
+    get length() {
+      return length;
+    },
+
+    /** True when somebody waits for `model`: a newcomer must not overtake them. */
+    hasWaiters: (model: ModelKey): boolean => queues.has(model),
+
+    /** Capacity may have changed: the first of every model's waiters looks. */
+    wake(): void {
+      for (const queue of queues.values()) wake(queue[0]);
+    },
+
+    /**
+     * Draws a ticket, or null when the room is full. `waitedMs`: how long the same request waited here before; one that
+     * did, or was placed already, goes to the front.
+     */
+    enter(model: ModelKey, signal: AbortSignal, { front = false, waitedMs = 0 } = {}): Ticket | null {
+      if (length >= size) return null;
+      const enteredAt = clock.now();
+      // The first look of whoever is alone in the queue happened just before it entered.
+      const waiter: Waiter = { resolve: null, woken: false };
+      const queue = queues.get(model) ?? [];
+      queues.set(model, queue);
+      if (front) queue.unshift(waiter);
+      else queue.push(waiter);
+      length++;
+
+      let present = true;
+      const leave = () => {
+        if (!present) return;
+        present = false;
+        length--;
+        const wasFirst = queue[0] === waiter;
+        queue.splice(queue.indexOf(waiter), 1);
+        if (queue.length === 0) queues.delete(model);
+        else if (wasFirst) wake(queue[0]);
+      };
+
+      return {
+        leave,
+        [Symbol.dispose]: leave,
+        waitedMs: () => clock.now() - enteredAt,
+        turn(passOn) {
+          if (signal.aborted) return Promise.resolve("left");
+          const remaining = enteredAt + timeoutMs - waitedMs - clock.now();
+          if (remaining <= 0) return Promise.resolve("timeout");
+          if (passOn) wake(queue[queue.indexOf(waiter) + 1]);
+          if (waiter.woken) {
+            waiter.woken = false;
+            return Promise.resolve("look");
+          }
+          return new Promise<Turn>((resolve) => {
+            const onAbort = () => settle("left");
+            const cancelTimeout = clock.after(remaining, () => settle("timeout"));
+            const settle = (turn: Turn) => {
+              waiter.resolve = null;
+              cancelTimeout();
+              signal.removeEventListener("abort", onAbort);
+              resolve(turn);
+            };
+            waiter.resolve = settle;
+            signal.addEventListener("abort", onAbort, { once: true });
+          });
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,116 @@
+/** Every setting of the hub: variable, unit, default, one line of explanation. */
+import { IP_PREFERENCES, type IpPreference } from "../shared/address_order.ts";
+import { LOG_LEVELS, type LogLevel } from "../shared/log.ts";
+import {
+  ConfigError,
+  type Environment,
+  flag,
+  number,
+  oneOf,
+  portNumber,
+  readSettings,
+  type Setting,
+  type Values,
+  wholeNumber,
+} from "../shared/settings.ts";
+
+const seconds = (variable: string, fallback: number, doc: string): Setting<number> => ({
+  variable,
+  fallback,
+  unit: "seconds",
+  doc,
+  parse: number(0.05, 86_400),
+});
+
+export const HUB_SETTINGS = {
+  port: { variable: "PORT", fallback: 8000, doc: "Port the hub listens on", parse: portNumber },
+  host: {
+    variable: "HOST",
+    fallback: "::",
+    doc: "Address it listens on; :: is every address, IPv6 and IPv4",
+    parse: String,
+  },
+  heartbeatInterval: seconds(
+    "HEARTBEAT_INTERVAL",
+    30,
+    "How often nodes report; must fit twice into HEARTBEAT_TTL_SECONDS",
+  ),
+  heartbeatTtl: seconds("HEARTBEAT_TTL_SECONDS", 90, "Silence after which a node is offline and gets no work"),
+  heartbeatOffline: seconds("HEARTBEAT_OFFLINE_SECONDS", 180, "Silence after which a node is removed"),
+  nodeMaxFailures: {
+    variable: "NODE_MAX_FAILURES",
+    fallback: 3,
+    doc: "Failures in a row after which a node is degraded and gets no new work for a while",
+    parse: wholeNumber(1, 1000),
+  },
+  nodeRequestTimeout: seconds("NODE_REQUEST_TIMEOUT", 120, "How long a node may take to the first byte of its answer"),
+  modelLoadTimeout: seconds("MODEL_LOAD_TIMEOUT", 300, "The same while the node says that it is loading the model"),
+  streamIdleTimeout: seconds("STREAM_IDLE_TIMEOUT", 60, "How long an answer may pause between two pieces"),
+  requestTimeout: seconds("REQUEST_TIMEOUT", 1800, "How long a request may take altogether"),
+  ipPreference: {
+    variable: "IP_PREFERENCE",
+    fallback: "ipv6",
+    doc: `Which addresses are dialled first, or only: ${IP_PREFERENCES.join(", ")}`,
+    parse: oneOf(...IP_PREFERENCES),
+  } satisfies Setting<IpPreference> as Setting<IpPreference>,
+  queueSize: {
+    variable: "QUEUE_SIZE",
+    fallback: 512,
+    doc: "Requests that may wait for a free slot; more are refused with 503",
+    parse: wholeNumber(0, 1_000_000),
+  },
+  queueTimeout: seconds("QUEUE_TIMEOUT", 120, "How long a request may wait for a free slot"),
+  maxBodyMb: {
+    variable: "MAX_BODY_MB",
+    fallback: 128,
+    unit: "MB",
+    doc: "Largest request body; larger ones are refused with 413",
+    parse: number(0.001, 4096),
+  },
+  drainTimeout: seconds("DRAIN_TIMEOUT", 30, "How long running requests may take when the hub is told to stop"),
+  logLevel: {
+    variable: "LOG_LEVEL",
+    fallback: "INFO",
+    doc: LOG_LEVELS.join(", "),
+    parse: oneOf(...LOG_LEVELS),
+  } satisfies Setting<LogLevel> as Setting<LogLevel>,
+  logPrompts: {
+    variable: "LOG_PROMPTS",
+    fallback: true,
+    doc: "0 leaves prompts, messages and images out of the request log",
+    parse: flag,
+  },
+  useEnvProxy: {
+    variable: "USE_ENV_PROXY",
+    fallback: false,
+    doc: "1 sends requests to nodes through http_proxy and its like, which are not obeyed otherwise",
+    parse: flag,
+  },
+};
+
+export type HubConfig = Values<typeof HUB_SETTINGS>;
+
+/** Reads the hub's configuration. Throws ConfigError, naming every bad variable and every contradiction. */
+export function readHubConfig(environment: Environment): HubConfig {
+  const config = readSettings(HUB_SETTINGS, environment);
+  const problems: string[] = [];
+  if (config.heartbeatInterval * 2 > config.heartbeatTtl) {
+    problems.push(
+      `HEARTBEAT_TTL_SECONDS=${config.heartbeatTtl} is less than two times HEARTBEAT_INTERVAL=${config.heartbeatInterval}: ` +
+        "one lost heartbeat would take a healthy node offline",
+    );
+  }
+  if (config.heartbeatTtl >= config.heartbeatOffline) {
+    problems.push(
+      `HEARTBEAT_OFFLINE_SECONDS=${config.heartbeatOffline} must be more than HEARTBEAT_TTL_SECONDS=${config.heartbeatTtl}: ` +
+        "a node would be removed before it is shown as offline",
+    );
+  }
+  if (config.modelLoadTimeout < config.nodeRequestTimeout) {
+    problems.push(
+      `MODEL_LOAD_TIMEOUT=${config.modelLoadTimeout} must not be less than NODE_REQUEST_TIMEOUT=${config.nodeRequestTimeout}`,
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}

@@ -1,0 +1,151 @@
+/** Brings one request to one node: dials its routes in order and gives the body to the first connection that stands. */
+import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import type { Route } from "./registry.ts";
+
+export interface DeliveryTimes {
+  /** Milliseconds a connection may take, per route. */
+  readonly connectMs: number;
+  /** Milliseconds after which the next route is dialled beside one that has not connected yet (RFC 8305: 250). */
+  readonly staggerMs: number;
+}
+
+export interface Parcel {
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Aborted when nobody wants the answer any more, whatever the reason. */
+  readonly signal: AbortSignal;
+}
+
+export type Delivery =
+  /** One connection stood and got the body. `response` rejects when it breaks before the status line. */
+  | { readonly kind: "delivered"; readonly route: Route; readonly response: Promise<Response> }
+  /** No connection stood: nothing was delivered. */
+  | { readonly kind: "not_sent"; readonly failures: readonly RouteFailure[] };
+
+export interface RouteFailure {
+  readonly route: Route;
+  readonly error: Error;
+}
+
+export interface DeliverDeps {
+  readonly fetch: FleetFetch;
+  readonly times: DeliveryTimes;
+  /** Told of every route that connected, or did not in time, so that the next request knows better. */
+  readonly onRoute: (route: Route, reachable: boolean) => void;
+}
+
+/** A connection that did not stand in time. */
+export class ConnectTimeout extends Error {
+  override readonly name = "ConnectTimeout";
+}
+
+/** Why the connections that lost the race are closed. */
+const LOST_THE_RACE = new Error("another address connected first");
+
+/**
+ * Delivers `parcel` by the first of `routes` on which a connection stands. The routes are dialled one after another,
+ * each next one as soon as the one before failed or has taken `staggerMs`. The body is sent once: Bun asks a request's
+ * body stream for data only when the connection stands (`reference/bun.md` 2), and only the first that asks gets it.
+ */
+export async function deliver(routes: readonly Route[], parcel: Parcel, deps: DeliverDeps): Promise<Delivery> {
+  const race: Race = { winner: null };
+  const dials: Dial[] = [];
+  for (const route of routes) {
+    const dial = startDial(route, parcel, race, deps);
+    dials.push(dial);
+    await Promise.race([dial.connecting, Bun.sleep(deps.times.staggerMs)]);
+    if (race.winner !== null || parcel.signal.aborted) break;
+  }
+  // Not "all": once one stands, the others are cut, which ends their waiting too.
+  await Promise.race([
+    race.winner?.connecting ?? firstToConnect(dials),
+    Promise.all(dials.map((dial) => dial.connecting)),
+  ]);
+
+  const { winner } = race;
+  for (const dial of dials) if (dial !== winner) dial.giveUp(winner !== null);
+  if (winner !== null) return { kind: "delivered", route: winner.route, response: winner.response };
+  return { kind: "not_sent", failures: dials.map(({ route, error }) => ({ route, error: error() })) };
+}
+
+interface Race {
+  winner: Dial | null;
+}
+
+interface Dial {
+  readonly route: Route;
+  readonly response: Promise<Response>;
+  /** Resolves with true once connected, with false once that has failed. Never rejects. */
+  readonly connecting: Promise<boolean>;
+  /** Ends a dial that did not win. `beaten`: another one connected while this one was still at it. */
+  giveUp(beaten: boolean): void;
+  /** What went wrong, once `connecting` has resolved with false. */
+  error(): Error;
+}
+
+function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps): Dial {
+  const abort = new AbortController();
+  const { promise: connecting, resolve } = Promise.withResolvers<boolean>();
+  let state: "dialling" | "connected" | "failed" = "dialling";
+  let failure: Error = LOST_THE_RACE;
+
+  const settle = (connected: boolean, error?: unknown) => {
+    if (state !== "dialling") return;
+    state = connected ? "connected" : "failed";
+    if (error !== undefined) failure = error instanceof Error ? error : new Error(String(error));
+    // A client that left in the middle says nothing about the route.
+    if (!parcel.signal.aborted) deps.onRoute(route, connected);
+    resolve(connected);
+  };
+
+  const onCallerAbort = () => abort.abort(parcel.signal.reason);
+  if (parcel.signal.aborted) onCallerAbort();
+  else parcel.signal.addEventListener("abort", onCallerAbort, { once: true });
+  const connectLimit = AbortSignal.timeout(deps.times.connectMs);
+  connectLimit.addEventListener("abort", () => {
+    if (state === "dialling") abort.abort(new ConnectTimeout(`no connection within ${deps.times.connectMs} ms`));
+  });
+
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        settle(true);
+        race.winner ??= dial;
+        if (race.winner !== dial || abort.signal.aborted) return controller.error(LOST_THE_RACE);
+        controller.enqueue(parcel.body);
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const response = deps.fetch(route.origin + parcel.path, {
+    method: "POST",
+    headers: { ...parcel.headers, "content-length": String(parcel.body.byteLength) },
+    body,
+    signal: abort.signal,
+  });
+  // Rejected before the body was asked for: whatever the reason, nothing was delivered.
+  response.catch((error) => settle(false, error));
+
+  const dial: Dial = {
+    route,
+    response,
+    connecting,
+    giveUp(beaten) {
+      parcel.signal.removeEventListener("abort", onCallerAbort);
+      // Slower than the stagger and overtaken: next time the other one goes first, until a probe connects here.
+      if (beaten && state === "dialling") settle(false, LOST_THE_RACE);
+      abort.abort(LOST_THE_RACE);
+    },
+    error: () => failure,
+  };
+  return dial;
+}
+
+/** Resolves when one of `dials` has connected; never, when none does. */
+function firstToConnect(dials: readonly Dial[]): Promise<void> {
+  return new Promise((resolve) => {
+    for (const { connecting } of dials) connecting.then((connected) => connected && resolve());
+  });
+}

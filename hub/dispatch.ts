@@ -1,0 +1,83 @@
+/** The request path: one client request becomes one committed answer, or one honest refusal. */
+import type { Clock } from "../shared/clock.ts";
+import { clientLeft, commit, conclude, refuse } from "./answer.ts";
+import type { Ticket, WaitingRoom } from "./capacity.ts";
+import { type Failed, type ForwardDeps, forward } from "./forward.ts";
+import type { Job } from "./job.ts";
+import { mayFailOver, RULES } from "./policy/failover.ts";
+import type { LivenessLimits } from "./policy/liveness.ts";
+import { retryAfterSeconds } from "./policy/queueing.ts";
+import { choose } from "./policy/selection.ts";
+import type { Registry } from "./registry.ts";
+import type { RelayDeps } from "./relay.ts";
+import { learnFromEnd, learnFromFailure, recordAttempt } from "./verdict.ts";
+
+export interface DispatchDeps extends ForwardDeps, RelayDeps {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly waitingRoom: WaitingRoom;
+  readonly liveness: LivenessLimits;
+}
+
+/** Serves `job` by whatever node can. Resolves once the answer is committed. */
+export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
+  const { registry, waitingRoom, clock } = hub;
+  const tried = new Set<string>();
+  const failures: Failed[] = [];
+  let ticket: Ticket | null = null;
+  try {
+    for (;;) {
+      // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
+      const choice = choose(registry.all(), { model: job.key, tried }, registry.now(), hub.liveness);
+      if (choice.kind === "none") return conclude(job, failures, hub);
+      if (choice.kind === "wait" || (ticket === null && waitingRoom.hasWaiters(job.key))) {
+        ticket ??= waitingRoom.enter(job.key, job.signal, {
+          front: failures.length > 0,
+          waitedMs: job.record.waitedMs,
+        });
+        if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(hub) });
+        const turn = await ticket.turn(tried.size > 0);
+        if (turn === "look") continue;
+        if (turn === "left") return clientLeft(job, "while it waited for a free slot");
+        return refuse(job, { kind: "queue_timeout", ...waitingFacts(hub) });
+      }
+      const { node } = choice;
+      const reservation = registry.reserve(node.id);
+      ticket = leave(ticket, job);
+
+      const sentAt = clock.now();
+      const outcome = await forward(job, node, registry.routesOf(node), hub);
+      recordAttempt(job, node, outcome, clock.now() - sentAt);
+
+      if (outcome.kind === "answer" || outcome.kind === "rejected") {
+        return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
+          reservation.release();
+          learnFromEnd(job, node.id, outcome.answer.status, relayEnd, clock.now() - sentAt, registry);
+        });
+      }
+      if (outcome.kind === "cancelled") {
+        reservation.release();
+        return clientLeft(job, "before the first byte of the answer");
+      }
+      learnFromFailure(job, outcome, registry);
+      reservation.release();
+      failures.push(outcome);
+      if (!RULES[outcome.failure].sameNodeLater) tried.add(node.id);
+      if (!mayFailOver(failures.map(({ failure }) => failure))) return conclude(job, failures, hub);
+    }
+  } finally {
+    leave(ticket, job);
+  }
+}
+
+/** Leaves the waiting room, noting in the request's story how long it took. */
+function leave(ticket: Ticket | null, job: Job): null {
+  if (ticket !== null) job.record.waited(ticket.waitedMs());
+  ticket?.leave();
+  return null;
+}
+
+function waitingFacts({ registry, waitingRoom }: DispatchDeps): { waiting: number; retryAfterSeconds: number } {
+  const facts = { waiting: waitingRoom.length, slots: registry.slots(), serviceMs: registry.averageServiceMs() };
+  return { waiting: facts.waiting, retryAfterSeconds: retryAfterSeconds(facts) };
+}

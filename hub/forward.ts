@@ -1,0 +1,340 @@
+/** One attempt: one request to one node, read as far as it takes to know what it is worth. */
+import type { Clock } from "../shared/clock.ts";
+import { headersToPassOn } from "../shared/http_headers.ts";
+import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
+import { type DeliverDeps, deliver, type RouteFailure } from "./deliver.ts";
+import type { Framing, Job } from "./job.ts";
+import { parseJson } from "./ndjson.ts";
+import { type FailureKind, readAnswer } from "./policy/failover.ts";
+import type { NodeRecord, Route } from "./registry.ts";
+
+export interface AttemptTimes {
+  /** Milliseconds until the first byte of the answer (`NODE_REQUEST_TIMEOUT`). */
+  readonly firstByteMs: number;
+  /** The same while the node says that it is loading the model. */
+  readonly firstByteLoadingMs: number;
+  /** Milliseconds between two pieces of an answer. */
+  readonly idleMs: number;
+}
+
+export interface ForwardDeps extends Omit<DeliverDeps, "onRoute"> {
+  readonly clock: Clock;
+  readonly attemptTimes: AttemptTimes;
+  readonly onRoute: (nodeId: string, route: Route, reachable: boolean) => void;
+  readonly onData: (nodeId: string) => void;
+  /** Aborted when the hub's grace time at shutdown is over. */
+  readonly stopping: AbortSignal;
+}
+
+/** A whole answer, or one whose first frame is here and whose rest is still to come. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The whole body, or the first frame or frames of a stream. */
+  readonly bytes: Uint8Array;
+  /** Where the rest of a stream comes from; null when `bytes` is all. */
+  readonly rest: ByteSource | null;
+  /** The body of a whole JSON answer. */
+  readonly json?: unknown;
+}
+
+/** Pieces of a body, in order. Closing it tells the other side to stop. */
+export interface ByteSource {
+  /** The next piece, or null at the end. Rejects when the connection breaks, stalls or the node is lost. */
+  read(): Promise<Uint8Array | null>;
+  /** Stops the node's work; harmless at any time. */
+  close(): void;
+}
+
+export type AttemptOutcome =
+  | { readonly kind: "answer"; readonly route: Route; readonly answer: Answer }
+  /** Ollama refused the request itself. */
+  | { readonly kind: "rejected"; readonly route: Route; readonly answer: Answer }
+  | Failed
+  /** The client left. */
+  | { readonly kind: "cancelled"; readonly route: Route | null };
+
+export interface Failed {
+  readonly kind: "failed";
+  readonly nodeId: string;
+  readonly failure: FailureKind;
+  readonly route: Route | null;
+  /** In words, for the log and the client. */
+  readonly message: string;
+  /** The node's status, or 502, 503, 504 where it gave none. */
+  readonly status: number;
+  /** The node's own answer, where there was a whole one. */
+  readonly answer?: Answer;
+  readonly declined?: DeclineReason;
+  /** Milliseconds to leave the node alone, where it said so. */
+  readonly restMs?: number;
+}
+
+/** A failure noticed while an answer was being read. */
+export class AttemptError extends Error {
+  override readonly name = "AttemptError";
+  constructor(
+    readonly failure: FailureKind,
+    message: string,
+    readonly status = 502,
+  ) {
+    super(message);
+  }
+}
+
+/** Bytes of a non-streamed answer, or of one frame of a stream, above which something is wrong with the node. */
+const LARGEST_ANSWER = 256 * 1024 * 1024;
+const LARGEST_FRAME = 16 * 1024 * 1024;
+
+/**
+ * Sends `job` to `node` by its `routes` and waits for what decides: the whole answer, or of a stream the first frame.
+ * Never throws; nothing is left running on the node unless the outcome is an answer with a rest.
+ */
+export async function forward(
+  job: Job,
+  node: NodeRecord,
+  routes: readonly Route[],
+  deps: ForwardDeps,
+): Promise<AttemptOutcome> {
+  const line = openLine(job, node, deps);
+  try {
+    const headers = { "content-type": "application/json", [HEADERS.requestId]: job.id };
+    const delivery = await deliver(
+      routes,
+      { path: job.path, headers, body: job.body, signal: line.signal },
+      { ...deps, onRoute: (route, reachable) => deps.onRoute(node.id, route, reachable) },
+    );
+    if (job.signal.aborted) return { kind: "cancelled", route: null };
+    if (delivery.kind === "not_sent") return notSent(node.id, delivery.failures);
+    return await readOutcome(job, node.id, delivery.route, delivery.response, line);
+  } catch (error) {
+    line.close();
+    return job.signal.aborted ? { kind: "cancelled", route: null } : failed(node.id, null, asAttemptError(error));
+  }
+}
+
+async function readOutcome(
+  job: Job,
+  nodeId: string,
+  route: Route,
+  pending: Promise<Response>,
+  line: Line,
+): Promise<AttemptOutcome> {
+  try {
+    const response = await pending;
+    const source = line.read(response);
+    const streamed = job.stream && response.status === 200 && isStream(response);
+    const { status } = response;
+    const headers = headersToPassOn(response.headers);
+    const answer: Answer = streamed
+      ? { status, headers, bytes: await readFirstFrame(source, job), rest: source }
+      : { status, headers, ...(await readWhole(source, response)), rest: null };
+    const outcome = readStatus(
+      { nodeId, route },
+      answer,
+      declineReason(response.headers),
+      streamed ? job.face.framing : null,
+    );
+    if (outcome.kind !== "answer") line.close();
+    return outcome;
+  } catch (error) {
+    line.close();
+    return job.signal.aborted ? { kind: "cancelled", route } : failed(nodeId, route, asAttemptError(error));
+  }
+}
+
+function readStatus(
+  from: { readonly nodeId: string; readonly route: Route },
+  answer: Answer,
+  declined: DeclineReason | null,
+  framing: Framing | null,
+): AttemptOutcome {
+  // Before version 0.12.6 an Ollama that failed before its first token answered 200 and one error line.
+  const early = framing?.readLast(answer.bytes);
+  if (early?.kind === "error") {
+    const status = /not found/.test(early.message) ? 404 : 500;
+    const headers = new Headers({ "content-type": "application/json" });
+    return readFailure(from, { status, headers, bytes: answer.bytes, rest: null }, early.message, null);
+  }
+  return readFailure(from, answer, answer.status === 200 ? "" : errorText(answer.bytes), declined);
+}
+
+function readFailure(
+  from: { readonly nodeId: string; readonly route: Route },
+  answer: Answer,
+  text: string,
+  declined: DeclineReason | null,
+): AttemptOutcome {
+  const { kind } = readAnswer(answer.status, text, declined);
+  if (kind === "answer" || kind === "rejected") return { kind, route: from.route, answer };
+  const restMs = retryAfterMs(answer.headers);
+  return {
+    kind: "failed",
+    failure: kind,
+    ...from,
+    message: text || `the node answered ${answer.status}`,
+    status: answer.status,
+    answer,
+    ...(declined === null ? {} : { declined }),
+    ...(restMs === null ? {} : { restMs }),
+  };
+}
+
+/** The attempt's connection to the node, with everything that can end it: the client, a loss, the time limits. */
+interface Line {
+  readonly signal: AbortSignal;
+  read(response: Response): ByteSource;
+  close(): void;
+}
+
+function openLine(job: Job, node: NodeRecord, deps: ForwardDeps): Line {
+  const { clock, attemptTimes: times } = deps;
+  const abort = new AbortController();
+  const end = (failure: FailureKind, message: string, status?: number) =>
+    abort.abort(new AttemptError(failure, message, status));
+  const stopListening = [
+    onAbort(job.signal, () => abort.abort(job.signal.reason)),
+    onAbort(node.lost, () => end("node_lost", messageOf(node.lost.reason))),
+    onAbort(deps.stopping, () => end("hub_stopping", "the hub is shutting down", 503)),
+    clock.after(job.deadlineAt - clock.now(), () => end("deadline", "the request took too long", 504)),
+  ];
+
+  let cancelLimit = clock.after(times.firstByteMs, () => {
+    const timeOut = (ms: number) => end("first_byte_timeout", `no answer within ${ms / 1000} s`, 504);
+    if (!node.loading.has(job.key)) return timeOut(times.firstByteMs);
+    const more = times.firstByteLoadingMs - times.firstByteMs;
+    cancelLimit = clock.after(more, () => timeOut(times.firstByteLoadingMs));
+  });
+
+  function release(): void {
+    cancelLimit();
+    for (const stop of stopListening) stop();
+  }
+  function close(): void {
+    release();
+    abort.abort(new Error("not wanted any more"));
+  }
+
+  return {
+    signal: abort.signal,
+    close,
+    read(response) {
+      const reader = response.body?.getReader();
+      let first = true;
+      return {
+        async read() {
+          if (!reader) return null;
+          if (!first) {
+            const stalled = () => end("stalled", `the answer stopped for ${times.idleMs / 1000} s`, 504);
+            cancelLimit = clock.after(times.idleMs, stalled);
+          }
+          try {
+            const { value, done } = await reader.read();
+            deps.onData(node.id);
+            if (done) release();
+            return done ? null : value;
+          } catch (error) {
+            release();
+            throw abort.signal.aborted ? abort.signal.reason : error;
+          } finally {
+            first = false;
+            cancelLimit();
+          }
+        },
+        close,
+      };
+    },
+  };
+}
+
+/** Calls `run` when `signal` is aborted, also when it was before. Returns how to stop listening. */
+function onAbort(signal: AbortSignal, run: () => void): () => void {
+  if (signal.aborted) run();
+  else signal.addEventListener("abort", run, { once: true });
+  return () => signal.removeEventListener("abort", run);
+}
+
+async function readFirstFrame(source: ByteSource, job: Job): Promise<Uint8Array> {
+  let bytes = new Uint8Array();
+  while (job.face.framing.endOfLastFrame(bytes) === 0) {
+    const piece = await source.read();
+    if (piece === null) throw new AttemptError("truncated", "the answer ended before its first line was whole");
+    bytes = append(bytes, piece);
+  }
+  return bytes;
+}
+
+async function readWhole(source: ByteSource, response: Response): Promise<Pick<Answer, "bytes" | "json">> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (let piece = await source.read(); piece !== null; piece = await source.read()) {
+    size += piece.byteLength;
+    if (size > LARGEST_ANSWER) throw new AttemptError("protocol_error", "the answer is larger than 256 MB");
+    pieces.push(piece);
+  }
+  const bytes = pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+  if (response.status !== 200 || !isJson(response)) return { bytes };
+  // A node that ends its answer politely half way leaves HTTP whole and the JSON cut.
+  const json = parseJson(new TextDecoder().decode(bytes));
+  if (json === undefined) throw new AttemptError("truncated", "the answer is not whole JSON");
+  return { bytes, json };
+}
+
+/** `bytes` with `piece` behind it. Throws when what should be one frame grows beyond all sense. */
+export function append(bytes: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBuffer> {
+  const size = bytes.byteLength + piece.byteLength;
+  if (size > LARGEST_FRAME) throw new AttemptError("protocol_error", "a line of the answer is longer than 16 MB");
+  const joined = new Uint8Array(size);
+  joined.set(bytes);
+  joined.set(piece, bytes.byteLength);
+  return joined;
+}
+
+function notSent(nodeId: string, failures: readonly RouteFailure[]): Failed {
+  const last = failures.at(-1);
+  const message = failures.map(({ route, error }) => `${route.family} ${route.origin}: ${error.message}`).join("; ");
+  return { kind: "failed", nodeId, failure: "unreachable", route: last?.route ?? null, message, status: 503 };
+}
+
+function failed(nodeId: string, route: Route | null, error: AttemptError): Failed {
+  return { kind: "failed", nodeId, failure: error.failure, route, message: error.message, status: error.status };
+}
+
+/** What reading a broken answer threw, as a failure; anything that is none already is a connection that broke. */
+export function asAttemptError(error: unknown): AttemptError {
+  if (error instanceof AttemptError) return error;
+  return new AttemptError("connection_lost", `the connection to the node broke: ${messageOf(error)}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isStream(response: Response): boolean {
+  return /ndjson|event-stream/.test(response.headers.get("content-type") ?? "");
+}
+
+function isJson(response: Response): boolean {
+  return /\bjson\b/.test(response.headers.get("content-type") ?? "");
+}
+
+function declineReason(headers: Headers): DeclineReason | null {
+  const value = headers.get(HEADERS.declined);
+  return DECLINE_REASONS.find((reason) => reason === value) ?? null;
+}
+
+function retryAfterMs(headers: Headers): number | null {
+  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds, 60) * 1000 : null;
+}
+
+/** The error text of a JSON body in any of the shapes met here, else the start of the body itself. */
+function errorText(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 64 * 1024));
+  const body = parseJson(text);
+  if (typeof body !== "object" || body === null) return text.slice(0, 1000);
+  const error = "error" in body ? body.error : "detail" in body ? body.detail : undefined;
+  if (typeof error === "string") return error;
+  if (typeof error === "object" && error !== null && "message" in error) return String(error.message);
+  return text.slice(0, 1000);
+}

@@ -1,0 +1,128 @@
+/** Puts the hub's parts together and starts it listening. */
+import { type Clock, every, systemClock } from "../shared/clock.ts";
+import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
+import type { Running } from "../shared/lifecycle.ts";
+import { type HttpServer, listen } from "../shared/listen.ts";
+import type { Logger } from "../shared/log.ts";
+import { createHubApp } from "./app.ts";
+import { createWaitingRoom } from "./capacity.ts";
+import type { HubConfig } from "./config.ts";
+import type { DeliveryTimes } from "./deliver.ts";
+import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
+import { createRegistry, type FleetEvent, type Registry } from "./registry.ts";
+import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
+
+export interface HubParts {
+  readonly clock?: Clock;
+  readonly fetch?: FleetFetch;
+  readonly probeTimes?: ProbeTimes;
+  readonly deliveryTimes?: DeliveryTimes;
+  readonly slowReaderMs?: number;
+  readonly log: Logger;
+}
+
+export interface Hub extends Running {
+  readonly server: HttpServer;
+  readonly registry: Registry;
+  readonly requestLog: RequestLog;
+}
+
+/** Connect per address, and the head start of one family over the next (DESIGN section 6, RFC 8305 section 5). */
+const DELIVERY_TIMES: DeliveryTimes = { connectMs: 2_000, staggerMs: 250 };
+/** Silence after which the dashboard marks a node and other nodes go before it; the user's own number. */
+const STALE_MS = 60_000;
+const SLOW_READER_MS = 60_000;
+const SWEEP_MS = 1_000;
+/** How long the last bytes may take when the grace time is over and every stream has got its error frame. */
+const LAST_BYTES_MS = 1_000;
+
+/** Starts a hub. Throws ListenError when its port cannot be opened. */
+export function startHub(config: HubConfig, parts: HubParts): Hub {
+  const { log, clock = systemClock } = parts;
+  const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy });
+  const liveness = {
+    staleMs: Math.min(STALE_MS, config.heartbeatTtl * 1000),
+    expiredMs: config.heartbeatTtl * 1000,
+    goneMs: config.heartbeatOffline * 1000,
+  };
+  const stopping = new AbortController();
+  const waitingRoom = createWaitingRoom({ clock, size: config.queueSize, timeoutMs: config.queueTimeout * 1000 });
+  const registry = createRegistry({
+    clock,
+    liveness,
+    ejection: { maxFailures: config.nodeMaxFailures },
+    ipPreference: config.ipPreference,
+    onCapacity: () => waitingRoom.wake(),
+    onEvent: (event) => logFleetEvent(log, event),
+  });
+  const requestLog = createRequestLog({
+    clock,
+    keepPrompts: config.logPrompts,
+    onFinish: (record) => logRequest(log, record),
+  });
+  const maxBody = Math.round(config.maxBodyMb * 1e6);
+  const app = createHubApp({
+    clock,
+    fetch,
+    registry,
+    waitingRoom,
+    requestLog,
+    liveness,
+    log,
+    maxBody,
+    stopping: stopping.signal,
+    bootId: crypto.randomUUID(),
+    requestMs: config.requestTimeout * 1000,
+    slowReaderMs: parts.slowReaderMs ?? SLOW_READER_MS,
+    times: parts.deliveryTimes ?? DELIVERY_TIMES,
+    attemptTimes: {
+      firstByteMs: config.nodeRequestTimeout * 1000,
+      firstByteLoadingMs: config.modelLoadTimeout * 1000,
+      idleMs: config.streamIdleTimeout * 1000,
+    },
+    onRoute: (nodeId, route, reachable) => registry.routeSeen(nodeId, route.origin, reachable, null),
+    onData: registry.heard,
+  });
+
+  const server = listen({
+    port: config.port,
+    hostname: config.host,
+    // A little more than the limit, so that the sentence about it comes from us and not an empty 413 from Bun.
+    maxRequestBodySize: maxBody + 1_000_000,
+    fetch: app.fetch,
+    onFallback: (sentence) => log.warn(sentence),
+  });
+  const stopSweeping = every(clock, SWEEP_MS, () => registry.sweep());
+  const stopProbing = startProber({ registry, fetch, clock, times: parts.probeTimes ?? PROBE_TIMES });
+
+  async function stop(): Promise<void> {
+    stopSweeping();
+    stopProbing();
+    stopping.abort();
+    await server.stop(true);
+  }
+
+  return {
+    server,
+    registry,
+    requestLog,
+    stop,
+    async drain() {
+      const finished = server.stop();
+      await Promise.race([finished, Bun.sleep(config.drainTimeout * 1000)]);
+      stopping.abort();
+      await Promise.race([finished, Bun.sleep(LAST_BYTES_MS)]);
+      await stop();
+    },
+  };
+}
+
+function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void {
+  const level = event === "ejected" || event === "lost" || event === "clock gap" ? "warn" : "info";
+  log[level]({ node_id: nodeId, detail }, `node ${event}`);
+}
+
+/** One line a request, without what the client asked. */
+function logRequest(log: Logger, { request_json: _, timestamp: __, ...record }: RequestRecord): void {
+  log[record.success ? "info" : "warn"](record, "request");
+}

@@ -1,0 +1,64 @@
+/** A client's request as the request path sees it, whatever face of the hub it came in by. */
+import type { ModelKey } from "../shared/model_name.ts";
+import type { OpenRecord } from "./request_log.ts";
+
+export interface Job {
+  /** `X-Request-Id`, also the job id in /jobs errors. */
+  readonly id: string;
+  /** The model as the client wrote it. */
+  readonly model: string;
+  readonly key: ModelKey;
+  /** Whether the client wants the answer as a stream. */
+  readonly stream: boolean;
+  /** Path on the node. */
+  readonly path: string;
+  /** Sent to the node as it is, at every attempt the same bytes. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly face: Face;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+  /** Monotonic ms after which nobody waits for the answer any more. */
+  readonly deadlineAt: number;
+  readonly record: OpenRecord;
+}
+
+/** Why the hub itself answers instead of a node. */
+export type Refusal =
+  | { readonly kind: "no_node" }
+  | { readonly kind: "all_failed"; readonly failures: readonly NodeFailure[]; readonly timedOut: boolean }
+  | { readonly kind: "queue_full"; readonly waiting: number; readonly retryAfterSeconds: number }
+  | { readonly kind: "queue_timeout"; readonly waiting: number; readonly retryAfterSeconds: number }
+  | { readonly kind: "stopping" };
+
+export interface NodeFailure {
+  readonly nodeId: string;
+  readonly message: string;
+  /** The node's HTTP status, or the one that says best what happened: 502, 503, 504. */
+  readonly status: number;
+}
+
+/** How one family of routes words its errors and frames its streams. */
+export interface Face {
+  /** Splits and judges the streamed answer. */
+  readonly framing: Framing;
+  /** Status and body for a request that no node served. */
+  refuse(job: Job, refusal: Refusal): { readonly status: number; readonly body: unknown };
+  /** A frame that makes the client's library raise instead of taking a cut stream for a whole one. */
+  errorFrame(message: string): Uint8Array;
+}
+
+/** The frames of a streamed answer: lines of NDJSON, or events. */
+export interface Framing {
+  /** Index after the last byte of the last whole frame in `bytes`, or 0 when there is none. */
+  endOfLastFrame(bytes: Uint8Array): number;
+  /** What the stream's last frame says about how it ended, and its token counts. Never throws. */
+  readLast(frame: Uint8Array): StreamEnd;
+  /** The same of an answer that came whole, already parsed. */
+  readWhole(json: unknown): StreamEnd;
+}
+
+export type StreamEnd =
+  | { readonly kind: "done"; readonly promptTokens: number | null; readonly completionTokens: number | null }
+  /** Ollama itself reported an error in the stream. */
+  | { readonly kind: "error"; readonly message: string }
+  | { readonly kind: "unfinished" };

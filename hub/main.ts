@@ -1,0 +1,25 @@
+/** The hub as a program. */
+import { runProgram } from "../shared/lifecycle.ts";
+import { createLogger } from "../shared/log.ts";
+import { settingsHelp } from "../shared/settings.ts";
+import { VERSION } from "../shared/version.ts";
+import { HUB_SETTINGS, type HubConfig, readHubConfig } from "./config.ts";
+import { startHub } from "./hub.ts";
+
+await runProgram<HubConfig>({
+  name: "ollama-hub",
+  version: VERSION,
+  help: () =>
+    `ollama-hub ${VERSION}: one address for several machines with Ollama\n\n` +
+    "  ollama-hub                 listen and serve\n" +
+    "  ollama-hub --check-config  read the configuration, say whether it can work, and end\n\n" +
+    `Configuration, from the environment:\n${settingsHelp(HUB_SETTINGS)}`,
+  configure: readHubConfig,
+  async start(config) {
+    const log = createLogger("hub", config.logLevel, process.stdout.isTTY);
+    const hub = startHub(config, { log });
+    const { port } = hub.server;
+    log.info({ version: VERSION, port, host: config.host }, `dashboard and API: http://localhost:${port}`);
+    return { ...hub, log };
+  },
+});

@@ -1,0 +1,51 @@
+/** NDJSON as Ollama streams it: where lines end, and what the last line says. */
+import { z } from "zod";
+import type { Framing, StreamEnd } from "./job.ts";
+
+const LINE_FEED = 10;
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** The parts of an answer object that the hub reads; everything else passes by unread. */
+const answerObject = z.object({
+  done: z.boolean().optional(),
+  error: z.string().optional(),
+  prompt_eval_count: z.number().optional(),
+  eval_count: z.number().optional(),
+});
+
+export const ndjson: Framing = {
+  endOfLastFrame: (bytes) => bytes.lastIndexOf(LINE_FEED) + 1,
+  readLast: (frame) => readAnswerObject(parseJson(decoder.decode(lastLine(frame)))),
+  readWhole: readAnswerObject,
+};
+
+/** Reads one answer object, a line of a stream or a whole answer, as the end of a generation. */
+function readAnswerObject(json: unknown): StreamEnd {
+  const parsed = answerObject.safeParse(json);
+  if (!parsed.success) return { kind: "unfinished" };
+  const { error, done, prompt_eval_count, eval_count } = parsed.data;
+  if (error !== undefined && error !== "") return { kind: "error", message: error };
+  if (done !== true) return { kind: "unfinished" };
+  return { kind: "done", promptTokens: prompt_eval_count ?? null, completionTokens: eval_count ?? null };
+}
+
+/** A line that every official client raises on. It carries no `done`: a client stops at that and calls it success. */
+export function errorLine(message: string): Uint8Array {
+  return encoder.encode(`${JSON.stringify({ error: message })}\n`);
+}
+
+/** `text` as JSON, or undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function lastLine(bytes: Uint8Array): Uint8Array {
+  const end = bytes.at(-1) === LINE_FEED ? bytes.length - 1 : bytes.length;
+  const start = end === 0 ? 0 : bytes.lastIndexOf(LINE_FEED, end - 1) + 1;
+  return bytes.subarray(start, end);
+}

@@ -1,0 +1,130 @@
+/** Whether a node is trusted with work: admitted, ejected for a while, or on trial. Moved only by outcomes and probes. */
+
+export interface EjectionLimits {
+  /** Consecutive counted failures that eject (`NODE_MAX_FAILURES`). */
+  readonly maxFailures: number;
+}
+
+/** One finished request in the sliding window. */
+interface Sample {
+  readonly at: number;
+  readonly failed: boolean;
+}
+
+interface Common {
+  /** Failures since the last success; shown as `failure_count`. */
+  readonly failures: number;
+  /** How often the node was ejected lately; sets the length of the next cool-down. */
+  readonly ejections: number;
+}
+
+export interface Admitted extends Common {
+  readonly kind: "admitted";
+  /** Monotonic ms since when it has been admitted. */
+  readonly since: number;
+  readonly window: readonly Sample[];
+}
+
+export interface Ejected extends Common {
+  readonly kind: "ejected";
+  /** Monotonic ms at which the cool-down is over; a probe has to pass as well. */
+  readonly until: number;
+  readonly reason: string;
+}
+
+export interface Trial extends Common {
+  readonly kind: "trial";
+  readonly successes: number;
+}
+
+export type Trust = Admitted | Ejected | Trial;
+
+/** Envoy's base ejection time, also 30 s, multiplied by the number of ejections; here it doubles, up to five minutes. */
+const COOL_DOWN_MS = 30_000;
+const LONGEST_COOL_DOWN_MS = 300_000;
+/** A node that flaps never fails three times in a row; half of at least ten requests in a minute ejects it as well. */
+const WINDOW_MS = 60_000;
+const WINDOW_REQUESTS = 10;
+const WINDOW_FAILED_RATIO = 0.5;
+/** Kept samples are bounded, whatever the load; the newest decide. */
+const WINDOW_SAMPLES = 100;
+/** Good trial requests in a row after which a node is admitted again. */
+const TRIAL_SUCCESSES = 2;
+/** Milliseconds of good behaviour after which earlier ejections are forgotten. */
+const FORGIVEN_AFTER_MS = 600_000;
+
+/** The trust of a node that has just registered at monotonic `now`. */
+export function newcomer(now: number): Trust {
+  return { kind: "admitted", failures: 0, ejections: 0, since: now, window: [] };
+}
+
+/** Trust after a request was served well. */
+export function afterSuccess(trust: Trust, now: number): Trust {
+  switch (trust.kind) {
+    case "admitted": {
+      const forgiven = now - trust.since >= FORGIVEN_AFTER_MS;
+      return {
+        ...trust,
+        failures: 0,
+        ejections: forgiven ? 0 : trust.ejections,
+        window: sample(trust.window, { at: now, failed: false }),
+      };
+    }
+    case "trial":
+      return trust.successes + 1 >= TRIAL_SUCCESSES
+        ? { kind: "admitted", failures: 0, ejections: trust.ejections, since: now, window: [] }
+        : { ...trust, failures: 0, successes: trust.successes + 1 };
+    case "ejected":
+      // Work that was running when the node was ejected, or last-resort work. It does not shorten the cool-down.
+      return { ...trust, failures: 0 };
+  }
+}
+
+/** Trust after a failure that counts against the node; `reason` is shown to people. */
+export function afterFailure(trust: Trust, reason: string, now: number, limits: EjectionLimits): Trust {
+  const failures = trust.failures + 1;
+  switch (trust.kind) {
+    case "admitted": {
+      const window = sample(trust.window, { at: now, failed: true });
+      if (failures >= limits.maxFailures) return eject(trust, `${failures} failures in a row, last: ${reason}`, now);
+      const failed = window.filter((entry) => entry.failed).length;
+      if (window.length >= WINDOW_REQUESTS && failed / window.length >= WINDOW_FAILED_RATIO) {
+        return eject(trust, `${failed} of ${window.length} requests failed in a minute, last: ${reason}`, now);
+      }
+      return { ...trust, failures, window };
+    }
+    case "trial":
+      return eject(trust, `failed on trial: ${reason}`, now);
+    case "ejected":
+      return { ...trust, failures };
+  }
+}
+
+/** Trust after the node answered no probe on any address for so long that its work was taken away. */
+export function afterLoss(trust: Trust, reason: string, now: number): Trust {
+  return trust.kind === "ejected" ? trust : eject(trust, reason, now);
+}
+
+/** Trust after a probe passed: an ejected node whose cool-down is over goes on trial. */
+export function afterProbe(trust: Trust, now: number): Trust {
+  if (trust.kind !== "ejected" || now < trust.until) return trust;
+  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0 };
+}
+
+/** Trust after the agent itself restarted (another boot id): what was wrong with the old process may be gone. */
+export function afterRestart(trust: Trust): Trust {
+  if (trust.kind !== "ejected") return trust;
+  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0 };
+}
+
+function eject(trust: Trust, reason: string, now: number): Ejected {
+  const ejections = trust.ejections + 1;
+  const coolDown = Math.min(COOL_DOWN_MS * 2 ** (ejections - 1), LONGEST_COOL_DOWN_MS);
+  return { kind: "ejected", failures: trust.failures + 1, ejections, until: now + coolDown, reason };
+}
+
+function sample(window: readonly Sample[], newest: Sample): Sample[] {
+  const recent = window.filter((entry) => newest.at - entry.at < WINDOW_MS);
+  recent.push(newest);
+  return recent.slice(-WINDOW_SAMPLES);
+}

@@ -1,0 +1,108 @@
+/** What an attempt's outcome means: try another node, hand the answer on, or stop; and whether it counts against the node. */
+import type { DeclineReason } from "../../shared/protocol.ts";
+
+/** How an attempt ended without an answer worth handing on. */
+export type FailureKind =
+  | "unreachable"
+  | "connection_lost"
+  | "node_lost"
+  | "first_byte_timeout"
+  | "stalled"
+  | "truncated"
+  | "protocol_error"
+  | "model_missing"
+  | "busy"
+  | "declined"
+  | "out_of_memory"
+  | "runner_crashed"
+  | "server_error"
+  | "deadline"
+  | "hub_stopping";
+
+export interface Rule {
+  /** Adds to the node's consecutive failures. */
+  readonly counts: boolean;
+  /** The request may be placed on another node. */
+  readonly failsOver: boolean;
+  /** The node may be asked again by the same request, once it has room. */
+  readonly sameNodeLater?: true;
+  /** How many failures of one group a request survives; a request that kills nodes must not visit them all. */
+  readonly group?: { readonly name: "loss" | "server error" | "crash"; readonly limit: number };
+}
+
+/** The failure half of the outcome table (DESIGN section 5). */
+export const RULES: Readonly<Record<FailureKind, Rule>> = {
+  unreachable: { counts: true, failsOver: true },
+  connection_lost: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
+  node_lost: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
+  first_byte_timeout: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
+  stalled: { counts: true, failsOver: true },
+  truncated: { counts: true, failsOver: true },
+  protocol_error: { counts: true, failsOver: true },
+  model_missing: { counts: false, failsOver: true },
+  busy: { counts: false, failsOver: true, sameNodeLater: true },
+  declined: { counts: false, failsOver: true },
+  out_of_memory: { counts: false, failsOver: true },
+  runner_crashed: { counts: true, failsOver: true, group: { name: "crash", limit: 2 } },
+  server_error: { counts: true, failsOver: true, group: { name: "server error", limit: 2 } },
+  deadline: { counts: false, failsOver: false },
+  hub_stopping: { counts: false, failsOver: false },
+};
+
+/**
+ * Nodes a request is sent to at most. A node that no connection reached, or that handed the request back, has not been
+ * sent it: with four of five machines switched off, the fifth is still found.
+ */
+export const MOST_NODES = 3;
+
+const NOT_SENT: ReadonlySet<FailureKind> = new Set(["unreachable", "busy", "declined"]);
+
+/** True when a request that failed in these ways, in this order, may be placed on another node. */
+export function mayFailOver(failures: readonly FailureKind[]): boolean {
+  const last = failures.at(-1);
+  if (last === undefined) return true;
+  if (!RULES[last].failsOver) return false;
+  if (failures.filter((kind) => !NOT_SENT.has(kind)).length >= MOST_NODES) return false;
+  const group = RULES[last].group;
+  return group === undefined || failures.filter((kind) => RULES[kind].group?.name === group.name).length < group.limit;
+}
+
+/** A status and body of a node or of Ollama, read as the outcome table reads it. */
+export type Reading =
+  | { readonly kind: "answer" }
+  /** The request itself is at fault: handed on as it is, tried nowhere else. */
+  | { readonly kind: "rejected" }
+  | { readonly kind: FailureKind };
+
+const OUT_OF_MEMORY =
+  /requires more system memory|out of memory|not enough memory|insufficient memory|cudaMalloc failed/i;
+/** Ollama's words for a runner that died, of several versions. */
+const RUNNER_CRASHED =
+  /process has terminated|process no longer running|runner (process )?(has )?(crashed|terminated)|signal: (killed|aborted|segmentation)/i;
+const MODEL_MISSING = /model .*not found|file does not exist/i;
+
+/** Errors of a running generation that say the request was at fault, not the machine. */
+const REQUEST_AT_FAULT = /context length|context window|too long|invalid|unsupported|does not support/i;
+
+/** Reads an error that Ollama put at the end of a stream: "rejected" when it is about the request. */
+export function readErrorLine(text: string): Reading {
+  return REQUEST_AT_FAULT.test(text) ? { kind: "rejected" } : readAnswer(500, text, null);
+}
+
+/**
+ * Reads an HTTP answer. `text` is the start of the body; `declined` is the node's own word when it did not ask its
+ * Ollama at all.
+ */
+export function readAnswer(status: number, text: string, declined: DeclineReason | null): Reading {
+  if (declined !== null) return { kind: declined === "busy" ? "busy" : "declined" };
+  if (status >= 200 && status < 300) return { kind: "answer" };
+  if (status < 400) return { kind: "protocol_error" };
+  if (status === 404) return { kind: MODEL_MISSING.test(text) ? "model_missing" : "protocol_error" };
+  if (status === 429 || status === 503) return { kind: "busy" };
+  // 408 and 499: the node gave up on us, not the other way round; our client is still there.
+  if (status === 408 || status === 499) return { kind: "server_error" };
+  if (status < 500) return { kind: "rejected" };
+  if (OUT_OF_MEMORY.test(text)) return { kind: "out_of_memory" };
+  if (RUNNER_CRASHED.test(text)) return { kind: "runner_crashed" };
+  return { kind: "server_error" };
+}

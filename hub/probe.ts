@@ -1,0 +1,82 @@
+/** Asks nodes for their health: often while they have work, slowly otherwise, and before an ejected one is tried again. */
+import type { Clock } from "../shared/clock.ts";
+import { every } from "../shared/clock.ts";
+import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import { type NodeHealth, nodeHealth, PATHS } from "../shared/protocol.ts";
+import type { NodeRecord, Registry, Route } from "./registry.ts";
+
+export interface ProbeTimes {
+  /** Milliseconds between probes of a node that has work of ours. */
+  readonly busyEveryMs: number;
+  /** Milliseconds between probes of any other node. */
+  readonly idleEveryMs: number;
+  /** Milliseconds between probes of an ejected node whose cool-down is over. */
+  readonly ejectedEveryMs: number;
+  /** Milliseconds one probe may take. */
+  readonly timeoutMs: number;
+  /** Milliseconds of silence on every route after which a node with work is lost. */
+  readonly lostAfterMs: number;
+}
+
+export const PROBE_TIMES: ProbeTimes = {
+  busyEveryMs: 3_000,
+  idleEveryMs: 30_000,
+  ejectedEveryMs: 10_000,
+  timeoutMs: 2_000,
+  lostAfterMs: 15_000,
+};
+
+export interface ProberDeps {
+  readonly registry: Registry;
+  readonly fetch: FleetFetch;
+  readonly clock: Clock;
+  readonly times: ProbeTimes;
+}
+
+/** Starts probing; the returned function stops it. */
+export function startProber({ registry, fetch, clock, times }: ProberDeps): () => void {
+  const probedAt = new Map<string, number>();
+  const underWay = new Set<string>();
+
+  async function probeRoute(node: NodeRecord, route: Route): Promise<NodeHealth | null> {
+    const startedAt = clock.now();
+    try {
+      const response = await fetch(route.origin + PATHS.health, { signal: AbortSignal.timeout(times.timeoutMs) });
+      const health = nodeHealth.safeParse(await response.json());
+      registry.routeSeen(node.id, route.origin, true, clock.now() - startedAt);
+      return health.success ? health.data : null;
+    } catch {
+      registry.routeSeen(node.id, route.origin, false, null);
+      return null;
+    }
+  }
+
+  async function probe(node: NodeRecord): Promise<void> {
+    underWay.add(node.id);
+    const answers = await Promise.all(registry.routesOf(node).map((route) => probeRoute(node, route)));
+    underWay.delete(node.id);
+    const health = answers.find((answer) => answer?.node_id === node.id);
+    if (health) return registry.healthy(node.id, health);
+    const silentMs = clock.now() - node.lastContactAt;
+    // An agent of the user's earlier system may answer nothing while it works; its silence proves nothing.
+    if (node.reserved > 0 && node.agentVersion !== null && silentMs >= times.lostAfterMs) {
+      registry.lose(node.id, `no answer on any address for ${Math.round(silentMs / 1000)} s`);
+    }
+  }
+
+  function interval(node: NodeRecord): number {
+    if (node.reserved > 0) return times.busyEveryMs;
+    return node.trust.kind === "ejected" ? times.ejectedEveryMs : times.idleEveryMs;
+  }
+
+  const tickMs = Math.min(1_000, times.busyEveryMs);
+  return every(clock, tickMs, () => {
+    const now = registry.now();
+    for (const node of registry.all()) {
+      if (underWay.has(node.id) || now - (probedAt.get(node.id) ?? Number.NEGATIVE_INFINITY) < interval(node)) continue;
+      probedAt.set(node.id, now);
+      void probe(node);
+    }
+    for (const id of probedAt.keys()) if (!registry.get(id)) probedAt.delete(id);
+  });
+}

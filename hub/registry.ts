@@ -1,0 +1,367 @@
+/** The table of nodes: the only place where what is known of them changes. */
+import { type Address, canBeDialled, type Family, originOf, parseAddress } from "../shared/address.ts";
+import { allows, type IpPreference, routeOrder } from "../shared/address_order.ts";
+import type { Clock } from "../shared/clock.ts";
+import { type ModelKey, modelKey } from "../shared/model_name.ts";
+import { DEFAULT_SLOTS, type Gpu, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import * as ejection from "./policy/ejection.ts";
+import type { NodeFacts } from "./policy/eligibility.ts";
+import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
+
+/** One way to a node and what is known of it. */
+export interface Route {
+  readonly family: Family;
+  readonly address: string;
+  /** `http://address:port`. */
+  readonly origin: string;
+  /** Whether it came through last time; null before the first try. */
+  readonly reachable: boolean | null;
+  /** Milliseconds of the last probe's round trip. */
+  readonly rttMs: number | null;
+}
+
+/** A node as the rest of the hub may read it. Only the registry changes it. */
+export interface NodeRecord extends NodeFacts {
+  readonly port: number;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Every address that can be dialled, IPv6 first. */
+  readonly routes: readonly Route[];
+  /** Names as the node reported them. */
+  readonly modelNames: readonly string[];
+  readonly loadedNames: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly load: { readonly cpu: number; readonly memory: number } | null;
+  readonly gpu: readonly Gpu[];
+  readonly lastSeen: Date;
+  readonly bootId: string | null;
+  readonly agentVersion: string | null;
+  readonly ollamaVersion: string | null;
+  readonly capabilities: readonly string[];
+  /** Models its Ollama is bringing into memory now, as its last health answer said. */
+  readonly loading: ReadonlySet<ModelKey>;
+  /** Monotonic ms of the last sign of life while it was being probed. */
+  readonly lastContactAt: number;
+  /** Aborted, and replaced, when the node is taken for lost; its reason says why. */
+  readonly lost: AbortSignal;
+}
+
+/** A slot taken for one request. Given back exactly once, however often `release` is called. */
+export interface Reservation extends Disposable {
+  release(): void;
+}
+
+export interface RegistryOptions {
+  readonly clock: Clock;
+  readonly liveness: LivenessLimits;
+  readonly ejection: ejection.EjectionLimits;
+  readonly ipPreference: IpPreference;
+  /** Called when a waiting request may find a place now. */
+  readonly onCapacity?: () => void;
+  /** Told what people should know: a node joined, left, was ejected, came back. */
+  readonly onEvent?: (event: FleetEvent) => void;
+}
+
+export interface FleetEvent {
+  readonly event: "joined" | "restarted" | "ejected" | "admitted" | "removed" | "lost" | "intent" | "clock gap";
+  readonly nodeId: string;
+  readonly detail: string;
+}
+
+export type Registry = ReturnType<typeof createRegistry>;
+
+/** Milliseconds for which a model is not asked of a node that answered 404 for it. */
+const DISBELIEF_MS = 60_000;
+/** Milliseconds for which a model is not asked of a node whose memory it did not fit. */
+const UNFIT_MS = 600_000;
+/** Milliseconds a node that said it is busy is left alone, unless it said how long. */
+const REST_MS = 1_000;
+/** The registry is swept every second. A longer pause means that this process did not run: suspend, SIGSTOP. */
+const CLOCK_GAP_MS = 10_000;
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+type Entry = Mutable<NodeRecord> & { disbelieved: Map<ModelKey, number>; unfit: Map<ModelKey, number> } & {
+  seq: number | null;
+  losing: AbortController;
+};
+
+/** An empty registry. */
+export function createRegistry(options: RegistryOptions) {
+  const { clock, ipPreference } = options;
+  const nodes = new Map<string, Entry>();
+  let picks = 0;
+  let lastTouch = clock.now();
+  let serviceMs: number | null = null;
+
+  const changed = () => options.onCapacity?.();
+  const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
+    options.onEvent?.({ event, nodeId, detail });
+
+  /** Monotonic now. Time in which this process stood still is added to every lease: the nodes could not be heard. */
+  function touch(): number {
+    const now = clock.now();
+    const gap = now - lastTouch;
+    lastTouch = now;
+    if (gap > CLOCK_GAP_MS && nodes.size > 0) {
+      for (const node of nodes.values()) {
+        node.lastHeardAt += gap;
+        node.lastContactAt += gap;
+      }
+      tell("clock gap", "", `the hub stood still for ${Math.round(gap / 1000)} s; leases were extended by that`);
+    }
+    return now;
+  }
+
+  function setTrust(node: Entry, trust: ejection.Trust): void {
+    const before = node.trust.kind;
+    node.trust = trust;
+    if (trust.kind === before) return;
+    if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
+    else if (trust.kind === "admitted") tell("admitted", node.id, "served well on trial");
+    changed();
+  }
+
+  function newEntry(id: string, now: number): Entry {
+    const losing = new AbortController();
+    return {
+      id,
+      lastHeardAt: now,
+      lastContactAt: now,
+      lastSeen: clock.wall(),
+      trust: ejection.newcomer(now),
+      intent: "serving",
+      ollamaOk: true,
+      dialable: false,
+      models: new Set(),
+      loaded: new Set(),
+      loading: new Set(),
+      disbelieved: new Map(),
+      unfit: new Map(),
+      restingUntil: 0,
+      reserved: 0,
+      slots: DEFAULT_SLOTS,
+      cpu: 0,
+      lastPicked: ++picks,
+      port: 0,
+      ipv4: null,
+      ipv6: null,
+      routes: [],
+      modelNames: [],
+      loadedNames: [],
+      metadata: {},
+      load: null,
+      gpu: [],
+      bootId: null,
+      agentVersion: null,
+      ollamaVersion: null,
+      capabilities: [],
+      seq: null,
+      losing,
+      lost: losing.signal,
+    };
+  }
+
+  function setAddresses(node: Entry, ipv4: string | null, ipv6: string | null, port: number): void {
+    if (node.ipv4 === ipv4 && node.ipv6 === ipv6 && node.port === port) return;
+    node.ipv4 = ipv4;
+    node.ipv6 = ipv6;
+    node.port = port;
+    const known = node.routes;
+    node.routes = [ipv6, ipv4]
+      .map((text) => (text === null ? null : parseAddress(text)))
+      .filter((address): address is Address => address !== null && canBeDialled(address))
+      .map((address) => {
+        const origin = originOf(address, port);
+        const before = known.find((route) => route.origin === origin);
+        return before ?? { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
+      });
+    node.dialable = node.routes.some((route) => allows(ipPreference, route.family));
+  }
+
+  function setIntent(node: Entry, intent: NodeIntent): void {
+    if (node.intent === intent) return;
+    node.intent = intent;
+    tell("intent", node.id, intent);
+    changed();
+  }
+
+  function noteBoot(node: Entry, bootId: string | null): void {
+    const restarted = node.bootId !== null && bootId !== null && node.bootId !== bootId;
+    node.bootId = bootId ?? node.bootId;
+    if (!restarted) return;
+    tell("restarted", node.id, "the agent was started again");
+    node.seq = null;
+    node.restingUntil = 0;
+    setTrust(node, ejection.afterRestart(node.trust));
+  }
+
+  return {
+    /**
+     * Takes in a heartbeat that came from address `source`: that address replaces the reported one of its family.
+     * Returns null for a heartbeat that was overtaken by a newer one of the same boot.
+     */
+    heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
+      const now = touch();
+      const known = nodes.get(beat.node_id);
+      const node = known ?? newEntry(beat.node_id, now);
+      noteBoot(node, beat.boot_id ?? null);
+      if (beat.seq != null && node.seq !== null && beat.seq <= node.seq) return null;
+      node.seq = beat.seq ?? null;
+      node.lastHeardAt = now;
+      node.lastSeen = clock.wall();
+      const ipv4 = source?.family === "IPv4" ? source.text : beat.ipv4;
+      const ipv6 = source?.family === "IPv6" ? source.text : beat.ipv6;
+      setAddresses(node, ipv4, ipv6, beat.port);
+      node.modelNames = beat.models;
+      node.models = new Set(beat.models.map(modelKey));
+      node.loadedNames = beat.loaded ?? [];
+      node.loaded = new Set(node.loadedNames.map(modelKey));
+      node.metadata = beat.metadata;
+      node.load = beat.load ?? null;
+      node.cpu = beat.load?.cpu ?? 0;
+      node.gpu = beat.gpu ?? [];
+      node.slots = beat.slots ?? DEFAULT_SLOTS;
+      node.ollamaOk = beat.ollama?.ok ?? true;
+      node.ollamaVersion = beat.ollama?.version ?? null;
+      node.agentVersion = beat.agent_version ?? null;
+      node.capabilities = beat.capabilities ?? [];
+      if (!known) {
+        nodes.set(node.id, node);
+        tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
+      }
+      setIntent(node, beat.intent ?? "serving");
+      changed();
+      return node;
+    },
+
+    get: (id: string): NodeRecord | undefined => nodes.get(id),
+
+    /** Every node, in the order in which they joined. */
+    all: (): Iterable<NodeRecord> => nodes.values(),
+
+    /** Monotonic milliseconds, as every time in a NodeRecord. */
+    now: touch,
+
+    /** The node's routes in the order to dial them now. */
+    routesOf: (node: NodeRecord): Route[] => routeOrder(node.routes, ipPreference),
+
+    /** Takes one of the node's slots. There is no await between choosing and this, so two cannot take the last one. */
+    reserve(id: string): Reservation {
+      const node = nodes.get(id);
+      if (!node) return { release() {}, [Symbol.dispose]() {} };
+      if (node.reserved === 0) node.lastContactAt = clock.now();
+      node.reserved++;
+      node.lastPicked = ++picks;
+      let held = true;
+      const release = () => {
+        if (!held) return;
+        held = false;
+        node.reserved--;
+        changed();
+      };
+      return { release, [Symbol.dispose]: release };
+    },
+
+    /** The node served a request in `ms` milliseconds. */
+    succeeded(id: string, ms: number): void {
+      serviceMs = serviceMs === null ? ms : serviceMs * 0.9 + ms * 0.1;
+      const node = nodes.get(id);
+      if (node) setTrust(node, ejection.afterSuccess(node.trust, touch()));
+    },
+
+    /** The node failed a request in a way that counts against it. */
+    failed(id: string, reason: string): void {
+      const node = nodes.get(id);
+      if (node) setTrust(node, ejection.afterFailure(node.trust, reason, touch(), options.ejection));
+    },
+
+    /** The node lists the model but has not got it: its claim is not believed for a minute. */
+    disbelieve(id: string, model: ModelKey): void {
+      nodes.get(id)?.disbelieved.set(model, touch() + DISBELIEF_MS);
+    },
+
+    /** The model did not fit the node's memory. */
+    unfit(id: string, model: ModelKey): void {
+      nodes.get(id)?.unfit.set(model, touch() + UNFIT_MS);
+    },
+
+    /** The node said it has no room: it is left alone for `ms` milliseconds. */
+    rest(id: string, ms: number | null): void {
+      const node = nodes.get(id);
+      if (node) node.restingUntil = touch() + (ms ?? REST_MS);
+    },
+
+    /** The node handed a request back because its Ollama is away or it is stopping, before its heartbeat said so. */
+    declined(id: string, reason: "draining" | "ollama_down"): void {
+      const node = nodes.get(id);
+      if (!node) return;
+      if (reason === "draining") setIntent(node, "draining");
+      else node.ollamaOk = false;
+    },
+
+    /** Bytes of an answer arrived from the node. */
+    heard(id: string): void {
+      const node = nodes.get(id);
+      if (node) node.lastContactAt = clock.now();
+    },
+
+    /** A dial or probe of one route came through, or did not. */
+    routeSeen(id: string, origin: string, reachable: boolean, rttMs: number | null): void {
+      const node = nodes.get(id);
+      if (!node) return;
+      node.routes = node.routes.map((route) =>
+        route.origin === origin ? { ...route, reachable, rttMs: rttMs ?? route.rttMs } : route,
+      );
+    },
+
+    /** A health probe was answered. */
+    healthy(id: string, health: NodeHealth): void {
+      const node = nodes.get(id);
+      if (!node || health.node_id !== id) return;
+      node.lastContactAt = clock.now();
+      noteBoot(node, health.boot_id ?? null);
+      node.loading = new Set((health.loading ?? []).map(modelKey));
+      if (health.ollama) node.ollamaOk = health.ollama.ok;
+      if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, touch()));
+      changed();
+    },
+
+    /** No probe on any address was answered for so long that the node's running requests are given up. */
+    lose(id: string, reason: string): void {
+      const node = nodes.get(id);
+      if (!node) return;
+      tell("lost", id, reason);
+      setTrust(node, ejection.afterLoss(node.trust, reason, touch()));
+      const { losing } = node;
+      node.losing = new AbortController();
+      node.lost = node.losing.signal;
+      losing.abort(new NodeLost(reason));
+    },
+
+    /** Forgets nodes that are gone and lets waiting requests look again, since time alone frees places too. */
+    sweep(): void {
+      const now = touch();
+      for (const node of nodes.values()) {
+        if (livenessOf(now - node.lastHeardAt, options.liveness) !== "gone" || node.reserved > 0) continue;
+        nodes.delete(node.id);
+        tell("removed", node.id, `no heartbeat for ${Math.round((now - node.lastHeardAt) / 1000)} s`);
+      }
+      changed();
+    },
+
+    /** Slots of all nodes that are there to serve. */
+    slots(): number {
+      let slots = 0;
+      for (const node of nodes.values()) if (node.intent === "serving" && node.ollamaOk) slots += node.slots;
+      return slots;
+    },
+
+    /** Average milliseconds of a served request, newest weighing most; null before the first. */
+    averageServiceMs: (): number | null => serviceMs,
+  };
+}
+
+/** The reason of `NodeRecord.lost`. */
+export class NodeLost extends Error {
+  override readonly name = "NodeLost";
+}

@@ -1,0 +1,131 @@
+/** The commit: from here on the client sees one node's answer, whole, or cut with an error frame that says so. */
+import type { Clock } from "../shared/clock.ts";
+import { type Answer, AttemptError, append, asAttemptError, type ByteSource } from "./forward.ts";
+import type { Job, StreamEnd } from "./job.ts";
+
+export interface RelayDeps {
+  readonly clock: Clock;
+  /** Milliseconds for which a client may take nothing before it is cut off. */
+  readonly slowReaderMs: number;
+}
+
+/** How a committed answer ended. */
+export type RelayEnd =
+  | { readonly kind: "whole"; readonly end: StreamEnd | null }
+  /** The node failed; the client got an error frame. */
+  | { readonly kind: "cut"; readonly error: AttemptError }
+  | { readonly kind: "client left"; readonly why: string };
+
+/**
+ * The client's response for `answer`. `onEnd` is called exactly once, when the last byte was handed over or nobody wants
+ * more. Only whole frames are passed on, so that what follows a broken one can be read.
+ */
+export function relay(
+  job: Job,
+  answer: Answer,
+  headers: Headers,
+  deps: RelayDeps,
+  onEnd: (end: RelayEnd) => void,
+): Response {
+  for (const [name, value] of answer.headers) headers.set(name, value);
+  if (answer.rest === null) {
+    job.record.sent(answer.bytes.byteLength);
+    onEnd({ kind: "whole", end: answer.json === undefined ? null : job.face.framing.readWhole(answer.json) });
+    return new Response(Buffer.from(answer.bytes), { status: answer.status, headers });
+  }
+  const body = relayStream(job, answer.bytes, answer.rest, deps, onEnd);
+  return new Response(body, { status: answer.status, headers });
+}
+
+function relayStream(
+  job: Job,
+  firstFrames: Uint8Array,
+  rest: ByteSource,
+  deps: RelayDeps,
+  onEnd: (end: RelayEnd) => void,
+): ReadableStream<Uint8Array> {
+  const { framing } = job.face;
+  /** Bytes of a frame whose end has not come yet. */
+  let partial: Uint8Array = firstFrames.subarray(framing.endOfLastFrame(firstFrames));
+  /** The last whole frames, which tell at the end whether the answer was whole. */
+  let last: Uint8Array = firstFrames.subarray(0, framing.endOfLastFrame(firstFrames));
+  let pending: Uint8Array | null = last;
+  let ended = false;
+  let cancelSlowReader = () => {};
+
+  function finish(end: RelayEnd): void {
+    if (ended) return;
+    ended = true;
+    cancelSlowReader();
+    onEnd(end);
+  }
+  function cutOff(): void {
+    rest.close();
+    finish({ kind: "client left", why: `it took nothing for ${deps.slowReaderMs / 1000} s` });
+  }
+
+  /** The next whole frames, or null at the end of the answer. */
+  async function nextFrames(): Promise<Uint8Array | null> {
+    for (;;) {
+      const piece = await rest.read();
+      if (piece === null) return null;
+      const bytes = partial.byteLength === 0 ? piece : append(partial, piece);
+      const end = framing.endOfLastFrame(bytes);
+      partial = bytes.subarray(end);
+      if (end > 0) return bytes.subarray(0, end);
+    }
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        cancelSlowReader();
+        try {
+          const frames = pending ?? (await nextFrames());
+          pending = null;
+          if (frames === null) return finishAtEnd(controller);
+          last = frames;
+          job.record.sent(frames.byteLength);
+          controller.enqueue(frames);
+          cancelSlowReader = deps.clock.after(deps.slowReaderMs, () => {
+            cutOff();
+            controller.error(new Error("the client took nothing for too long"));
+          });
+        } catch (error) {
+          if (ended) return;
+          if (job.signal.aborted) return finish({ kind: "client left", why: "it closed the connection" });
+          // Everything had arrived before the connection broke: the client has a whole answer.
+          if (partial.byteLength === 0 && framing.readLast(last).kind === "done") return finishAtEnd(controller);
+          cut(controller, asAttemptError(error));
+        }
+      },
+      cancel() {
+        rest.close();
+        finish({ kind: "client left", why: "it closed the connection" });
+      },
+    },
+    { highWaterMark: 0 },
+  );
+
+  /** The node's answer is over; whether it was whole, its last frame tells. */
+  function finishAtEnd(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const unterminated = framing.readLast(partial);
+    const end = unterminated.kind === "unfinished" ? framing.readLast(last) : unterminated;
+    if (end.kind === "unfinished") {
+      return cut(controller, new AttemptError("truncated", "the answer ended before it was complete"));
+    }
+    if (partial.byteLength > 0 && unterminated.kind !== "unfinished") {
+      job.record.sent(partial.byteLength);
+      controller.enqueue(partial);
+    }
+    controller.close();
+    finish({ kind: "whole", end });
+  }
+
+  function cut(controller: ReadableStreamDefaultController<Uint8Array>, error: AttemptError): void {
+    rest.close();
+    controller.enqueue(job.face.errorFrame(error.message));
+    controller.close();
+    finish({ kind: "cut", error });
+  }
+}

@@ -1,0 +1,209 @@
+/** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
+import type { Family } from "../shared/address.ts";
+import type { Clock } from "../shared/clock.ts";
+
+/** Requests kept in memory. */
+export const KEPT_REQUESTS = 1000;
+
+export interface AttemptRecord {
+  readonly node_id: string;
+  readonly ip_version: Family | null;
+  readonly node_url: string | null;
+  /** "ok", or in words what went wrong. */
+  readonly outcome: string;
+  readonly duration_ms: number;
+}
+
+/** One row of `GET /logs`. The first block is the user's own format, the rest is added. */
+export interface RequestRecord {
+  readonly timestamp: string;
+  readonly request_ip: string;
+  readonly endpoint: string;
+  readonly method: string;
+  readonly request_json: unknown;
+  readonly node_id: string | null;
+  readonly ip_version: Family | null;
+  readonly node_url: string | null;
+  readonly status_code: number;
+  readonly success: boolean;
+  readonly error: string | null;
+  readonly duration_ms: number;
+
+  readonly request_id: string;
+  readonly model: string | null;
+  readonly stream: boolean;
+  readonly attempts: readonly AttemptRecord[];
+  readonly queued_ms: number;
+  readonly first_byte_ms: number | null;
+  readonly bytes: number;
+  readonly prompt_tokens: number | null;
+  readonly completion_tokens: number | null;
+}
+
+export interface RequestStart {
+  readonly requestId: string;
+  readonly clientIp: string;
+  readonly endpoint: string;
+  readonly method: string;
+  readonly model: string | null;
+  readonly stream: boolean;
+  /** What the client sent; shortened here, and left out altogether under LOG_PROMPTS=0. */
+  readonly json: unknown;
+}
+
+export interface RequestEnd {
+  readonly status: number;
+  /** Null when it went well; else in words. */
+  readonly error: string | null;
+}
+
+/** A request under way. Every call after `finish` is ignored. */
+export interface OpenRecord {
+  attempted(attempt: AttemptRecord): void;
+  /** Nodes tried so far. */
+  readonly attempts: number;
+  /** Adds to the time spent in the waiting room. */
+  waited(ms: number): void;
+  /** Milliseconds spent there so far. */
+  readonly waitedMs: number;
+  firstByte(): void;
+  sent(bytes: number): void;
+  tokens(prompt: number | null, completion: number | null): void;
+  finish(end: RequestEnd): void;
+}
+
+export interface RequestLog {
+  begin(start: RequestStart): OpenRecord;
+  /** The newest `limit` finished requests, newest first. */
+  newest(limit: number): RequestRecord[];
+}
+
+export interface RequestLogOptions {
+  readonly clock: Clock;
+  /** False leaves prompts, messages and images out of the kept request. */
+  readonly keepPrompts: boolean;
+  /** Called once with every finished request. */
+  readonly onFinish: (record: RequestRecord) => void;
+}
+
+export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOptions): RequestLog {
+  const ring: RequestRecord[] = [];
+  let next = 0;
+
+  function keep(record: RequestRecord): void {
+    ring[next] = record;
+    next = (next + 1) % KEPT_REQUESTS;
+    onFinish(record);
+  }
+
+  return {
+    begin(start) {
+      const startedAt = clock.now();
+      const timestamp = clock.wall().toISOString();
+      const json = keepPrompts ? shorten(start.json) : withoutPrompts(start.json);
+      const attempts: AttemptRecord[] = [];
+      let [queuedMs, bytes, finished] = [0, 0, false];
+      let firstByteMs: number | null = null;
+      let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
+      return {
+        attempted(attempt) {
+          attempts.push(attempt);
+        },
+        get attempts() {
+          return attempts.length;
+        },
+        waited(ms) {
+          queuedMs += ms;
+        },
+        get waitedMs() {
+          return queuedMs;
+        },
+        firstByte() {
+          firstByteMs ??= round(clock.now() - startedAt);
+        },
+        sent(count) {
+          bytes += count;
+        },
+        tokens(prompt, completion) {
+          tokens = { prompt, completion };
+        },
+        finish({ status, error }) {
+          if (finished) return;
+          finished = true;
+          const last = attempts.at(-1);
+          keep({
+            timestamp,
+            request_ip: start.clientIp,
+            endpoint: start.endpoint,
+            method: start.method,
+            request_json: json,
+            node_id: last?.node_id ?? null,
+            ip_version: last?.ip_version ?? null,
+            node_url: last?.node_url ?? null,
+            status_code: status,
+            success: error === null && status < 400,
+            error,
+            duration_ms: round(clock.now() - startedAt),
+            request_id: start.requestId,
+            model: start.model,
+            stream: start.stream,
+            attempts,
+            queued_ms: round(queuedMs),
+            first_byte_ms: firstByteMs,
+            bytes,
+            prompt_tokens: tokens.prompt,
+            completion_tokens: tokens.completion,
+          });
+        },
+      };
+    },
+    newest(limit) {
+      const found: RequestRecord[] = [];
+      for (let back = 1; back <= ring.length && found.length < limit; back++) {
+        const record = ring[(next - back + KEPT_REQUESTS) % KEPT_REQUESTS];
+        if (record) found.push(record);
+      }
+      return found;
+    },
+  };
+}
+
+/** Characters of one text kept in the log: a thousand requests with images must not fill the memory. */
+const LONGEST_TEXT = 4_000;
+const LONGEST_LIST = 50;
+const DEEPEST = 6;
+
+/** A copy of `value` with long texts and lists cut, each cut said in words. */
+export function shorten(value: unknown, depth = 0): unknown {
+  if (typeof value === "string") {
+    if (value.length <= LONGEST_TEXT) return value;
+    return `${value.slice(0, LONGEST_TEXT)}… (${value.length - LONGEST_TEXT} more characters)`;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (depth >= DEEPEST) return "… (deeper than the log keeps)";
+  if (Array.isArray(value)) {
+    const kept = value.slice(0, LONGEST_LIST).map((entry) => shorten(entry, depth + 1));
+    if (value.length > LONGEST_LIST) kept.push(`… (${value.length - LONGEST_LIST} more)`);
+    return kept;
+  }
+  const entries = Object.entries(value);
+  const kept = entries.slice(0, LONGEST_LIST).map(([key, entry]) => [key, shorten(entry, depth + 1)]);
+  if (entries.length > LONGEST_LIST) kept.push(["…", `${entries.length - LONGEST_LIST} more`]);
+  return Object.fromEntries(kept);
+}
+
+/** Fields that hold no text of a person's. Everything else is left out under LOG_PROMPTS=0, also what comes later. */
+const HARMLESS = new Set(["model", "stream", "options", "keep_alive", "raw", "think", "truncate", "shift"]);
+
+function withoutPrompts(json: unknown): unknown {
+  if (typeof json !== "object" || json === null) return null;
+  const entries = Object.entries(json).map(([key, value]) => [
+    key,
+    HARMLESS.has(key) ? shorten(value) : "(not logged)",
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

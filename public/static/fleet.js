@@ -1,0 +1,60 @@
+// The fleet page: every node with its state, refreshed from GET /nodes.
+import { element, keepFresh, row } from "./page.js";
+
+/** Milliseconds without a heartbeat after which a node is marked, the user's own number. */
+const OFFLINE_MARK_MS = 60_000;
+
+const percent = (ratio) => (ratio === undefined || ratio === null ? "–" : `${Math.round(ratio * 100)} %`);
+
+function address(node, family, text) {
+  const route = node.routes.find((candidate) => candidate.family === family);
+  if (!text) return "–";
+  const state = !route
+    ? "not dialled"
+    : route.reachable === null
+      ? "untried"
+      : route.reachable
+        ? "reachable"
+        : "unreachable";
+  const time = route?.reachable && route.rtt_ms !== null ? `, ${route.rtt_ms} ms` : "";
+  return `${text} (${state}${time})`;
+}
+
+function status(node, silentMs) {
+  const overdue = node.status === "online" && silentMs >= OFFLINE_MARK_MS;
+  const word = overdue ? "offline (no heartbeat lately)" : node.status;
+  const text = node.reason ? `${word}: ${node.reason}` : word;
+  return element("span", text, node.status === "online" && !overdue ? "good" : "bad");
+}
+
+function describe(node) {
+  const silentMs = Date.now() - Date.parse(node.last_seen);
+  return row([
+    node.node_id,
+    status(node, silentMs),
+    address(node, "IPv6", node.ipv6),
+    address(node, "IPv4", node.ipv4),
+    node.models.map((name) => (node.loaded.includes(name) ? `${name} (loaded)` : name)).join(", ") || "none",
+    `${node.active_jobs} of ${node.slots}`,
+    percent(node.load?.cpu),
+    percent(node.load?.memory),
+    String(node.failure_count),
+    `${Math.max(0, Math.round(silentMs / 1000))} s ago`,
+  ]);
+}
+
+function show(nodes) {
+  const models = new Set(nodes.flatMap((node) => node.models));
+  const online = nodes.filter((node) => node.status === "online").length;
+  const jobs = nodes.reduce((sum, node) => sum + node.active_jobs, 0);
+  document.getElementById("totals").textContent =
+    `${online} of ${nodes.length} nodes online, ${models.size} models, ${jobs} active jobs`;
+  document.getElementById("empty").hidden = nodes.length > 0;
+  document.getElementById("nodes").replaceChildren(...nodes.map(describe));
+  const body = JSON.stringify({ model: [...models][0] ?? "llama3", prompt: "Why is the sky blue?" });
+  document.getElementById("example").textContent =
+    `curl -N ${location.origin}/jobs -H 'Content-Type: application/json' -d '${body}'`;
+}
+
+document.getElementById("join").textContent = `SERVER_URL=${location.origin} bun run node`;
+keepFresh("/nodes", show);

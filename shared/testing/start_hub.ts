@@ -1,0 +1,100 @@
+/** A real hub inside the test's process, on a free loopback port, with what tests keep asking it. */
+import { readHubConfig } from "../../hub/config.ts";
+import { type HubParts, startHub } from "../../hub/hub.ts";
+import { PROBE_TIMES } from "../../hub/probe.ts";
+import type { RequestRecord } from "../../hub/request_log.ts";
+import { silentLogger } from "../log.ts";
+import type { Environment } from "../settings.ts";
+
+export interface StartHubOptions extends Partial<HubParts> {
+  /** Variables as a person would set them. */
+  readonly environment?: Environment;
+}
+
+export interface TestHub {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  readonly port: number;
+  /** POSTs `body` to /jobs. */
+  job(body: unknown, signal?: AbortSignal): Promise<Response>;
+  /** POSTs `body` to /nodes/heartbeat. */
+  heartbeat(body: unknown): Promise<Response>;
+  /** GET /nodes, by node id. */
+  nodes(): Promise<Map<string, NodeJson>>;
+  /** Resolves once a node with this id satisfies `condition`; rejects after 10 s. */
+  nodeThat(id: string, condition: (node: NodeJson) => boolean): Promise<NodeJson>;
+  /** The newest requests of GET /logs, newest first. */
+  logs(limit?: number): Promise<RequestRecord[]>;
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The fields of GET /nodes that tests look at. */
+export interface NodeJson {
+  readonly node_id: string;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  readonly models: readonly string[];
+  readonly status: string;
+  readonly reason: string | null;
+  readonly trust: string;
+  readonly intent: string;
+  readonly active_jobs: number;
+  readonly failure_count: number;
+  readonly slots: number;
+  readonly loaded: readonly string[];
+  readonly routes: readonly { family: string; address: string; reachable: boolean | null; rtt_ms: number | null }[];
+  readonly ollama: { readonly ok: boolean; readonly version: string | null };
+}
+
+/** How often a waiting test looks again, and when it gives up. */
+const LOOK_MS = 10;
+const GIVE_UP_MS = 10_000;
+
+/** Starts a hub on 127.0.0.1 that listens when this returns. */
+export function startTestHub({ environment = {}, ...parts }: StartHubOptions = {}): TestHub {
+  const config = readHubConfig({ PORT: "0", HOST: "127.0.0.1", ...environment });
+  const hub = startHub(config, { log: silentLogger, probeTimes: PROBE_TIMES, ...parts });
+  const port = hub.server.port ?? 0;
+  const url = `http://127.0.0.1:${port}`;
+  const post = (path: string, body: unknown, signal?: AbortSignal) =>
+    fetch(url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      ...(signal ? { signal } : {}),
+    });
+  const nodes = async () => {
+    const list = (await (await fetch(`${url}/nodes`)).json()) as NodeJson[];
+    return new Map(list.map((node) => [node.node_id, node]));
+  };
+  return {
+    url,
+    port,
+    nodes,
+    job: (body, signal) => post("/jobs", body, signal),
+    heartbeat: (body) => post("/nodes/heartbeat", body),
+    nodeThat: (id, condition) =>
+      eventually(async () => {
+        const node = (await nodes()).get(id);
+        if (!node || !condition(node)) throw new Error(`node ${id} is ${JSON.stringify(node)}`);
+        return node;
+      }),
+    logs: async (limit = 1000) => (await (await fetch(`${url}/logs?limit=${limit}`)).json()) as RequestRecord[],
+    drain: hub.drain,
+    stop: hub.stop,
+  };
+}
+
+/** Calls `look` until it no longer throws. Rejects with its last error after 10 s. */
+export async function eventually<T>(look: () => T | Promise<T>): Promise<T> {
+  const giveUpAt = performance.now() + GIVE_UP_MS;
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (performance.now() > giveUpAt) throw error;
+      await Bun.sleep(LOOK_MS);
+    }
+  }
+}
