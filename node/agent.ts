@@ -1,0 +1,192 @@
+/** The agent put together: what it is built from, how it starts, drains and ends. Used by main.ts and by tests. */
+import { type Clock, systemClock } from "../shared/clock.ts";
+import { createFleetFetch } from "../shared/fleet_fetch.ts";
+import type { Running } from "../shared/lifecycle.ts";
+import { type HttpServer, listen } from "../shared/listen.ts";
+import type { Logger } from "../shared/log.ts";
+import { modelKey } from "../shared/model_name.ts";
+import type { NodeHealth, NodeIntent } from "../shared/protocol.ts";
+import { findAddresses } from "./addresses.ts";
+import { createNodeApp } from "./app.ts";
+import type { NodeConfig } from "./config.ts";
+import { createExecute } from "./execute.ts";
+import { createGpuReader } from "./gpu.ts";
+import { createHeartbeat } from "./heartbeat.ts";
+import { createHubClient } from "./hub_client.ts";
+import { createLoadReader } from "./load.ts";
+import { createOllamaClient } from "./ollama.ts";
+import { createOllamaWatch } from "./ollama_watch.ts";
+import { createSelfReport } from "./self_report.ts";
+import { createSlots } from "./slots.ts";
+
+export interface AgentOptions {
+  /** This program's version. */
+  readonly version: string;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Milliseconds between two looks at Ollama. */
+  readonly ollamaLookMs?: number;
+  /** Milliseconds between two looks at the hub. */
+  readonly hubLookMs?: number;
+}
+
+export interface Agent extends Running {
+  readonly log: Logger;
+  readonly port: number;
+  readonly bootId: string;
+  /** Resolves when the hub has accepted this node for the first time. */
+  readonly joined: Promise<void>;
+}
+
+/** Milliseconds. */
+const SLOT_WAIT_MS = 1000;
+const LOOK_INTERVAL_MS = 5000;
+const LOADING_AFTER_MS = 1000;
+const FIRST_LOOK_PATIENCE_MS = 1000;
+const LAST_HEARTBEAT_MS = 2000;
+const FLUSH_MS = 2000;
+
+/** Bytes of a request body: a prompt with pictures in it. */
+const BODY_LIMIT = 256 * 2 ** 20;
+
+/** Starts the agent: it listens when this returns, and joins the hub as soon as both are there. Throws ListenError. */
+export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
+  const { version, log, clock = systemClock, random = Math.random } = options;
+  const bootId = crypto.randomUUID();
+  const hubFetch = createFleetFetch({ useEnvironmentProxy: config.useEnvironmentProxy });
+  // Ollama is on this machine: a proxy has no place in between, whatever the operator wants for the hub.
+  const ollama = createOllamaClient(config.ollamaUrl, createFleetFetch());
+  let intent: NodeIntent = "serving";
+
+  const slots = createSlots({ size: config.slots, waitMs: SLOT_WAIT_MS, clock });
+  const watch = createOllamaWatch({
+    ollama,
+    url: config.ollamaUrl,
+    intervalMs: options.ollamaLookMs ?? LOOK_INTERVAL_MS,
+    clock,
+    log,
+    onChange: () => heartbeat.changed(),
+  });
+  const execute = createExecute({
+    ollama,
+    slots,
+    isDraining: () => intent !== "serving",
+    onRefused: watch.refused,
+    onAnswered: watch.answered,
+    clock,
+    log,
+  });
+  const heartbeat = createHeartbeat({
+    hub: createHubClient(config.serverUrl, hubFetch),
+    serverUrl: config.serverUrl,
+    nodeId: config.nodeId,
+    intervalMs: config.heartbeatIntervalMs,
+    lookIntervalMs: options.hubLookMs ?? LOOK_INTERVAL_MS,
+    report: createSelfReport({
+      nodeId: config.nodeId,
+      bootId,
+      agentVersion: version,
+      slots: config.slots,
+      port: () => portOf(server),
+      intent: () => intent,
+      ollama: () => watch.state,
+      addresses: () => findAddresses({ ipv4: config.advertiseIPv4, ipv6: config.advertiseIPv6 }),
+      load: createLoadReader(clock),
+      gpus: createGpuReader(clock),
+      clock,
+    }),
+    announced: () => {
+      const { ok, version, models } = watch.state;
+      return { models, ollamaOk: ok, ollamaVersion: version, intent };
+    },
+    clock,
+    random,
+    log,
+  });
+
+  function health(): NodeHealth {
+    const { ok, version: ollamaVersion, loaded } = watch.state;
+    const inMemory = new Set(loaded.map(modelKey));
+    return {
+      status: "ok",
+      node_id: config.nodeId,
+      boot_id: bootId,
+      agent_version: version,
+      intent,
+      ollama: { ok, version: ollamaVersion },
+      running: slots.running,
+      slots: slots.size,
+      loading: slots.silentModels(LOADING_AFTER_MS).filter((model) => !inMemory.has(modelKey(model))),
+    };
+  }
+
+  const server = listen({
+    hostname: config.host,
+    port: config.port,
+    maxRequestBodySize: BODY_LIMIT,
+    fetch: createNodeApp({ nodeId: config.nodeId, execute, health, log }),
+    onFallback: (sentence) => log.warn(sentence),
+  });
+  const port = portOf(server);
+  log.info(
+    { node_id: config.nodeId, port, ollama: config.ollamaUrl, hub: config.serverUrl, slots: slots.size, version },
+    `node ${config.nodeId} listens on port ${port}`,
+  );
+
+  /** Resolves after `ms`, or when `done` does. */
+  function atMost(ms: number, done: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = clock.after(ms, resolve);
+      const finish = () => {
+        cancel();
+        resolve();
+      };
+      done.then(finish, finish);
+    });
+  }
+
+  let ended = false;
+  // A first heartbeat that already knows the models spares the hub a node without any; an Ollama that hangs delays it
+  // by a moment only.
+  void atMost(FIRST_LOOK_PATIENCE_MS, watch.start()).then(() => {
+    if (!ended) heartbeat.start();
+  });
+
+  async function stop(): Promise<void> {
+    ended = true;
+    watch.stop();
+    heartbeat.stop();
+    await server.stop(true);
+  }
+
+  return {
+    log,
+    port,
+    bootId,
+    joined: heartbeat.joined,
+    async drain() {
+      intent = "draining";
+      heartbeat.changed();
+      log.info(
+        { running: slots.running },
+        `draining: ${slots.running} running, at most ${config.drainTimeoutMs / 1000} s`,
+      );
+      await atMost(config.drainTimeoutMs, slots.whenIdle());
+      if (slots.running > 0) log.warn({ running: slots.running }, "the grace time is over, running requests are cut");
+      ended = true;
+      watch.stop();
+      intent = "left";
+      await heartbeat.finish(LAST_HEARTBEAT_MS);
+      // What is finished may still be on its way to the hub; what is not finished now is cut.
+      if (slots.running === 0) await atMost(FLUSH_MS, server.stop());
+      await stop();
+    },
+    stop,
+  };
+}
+
+function portOf(server: HttpServer): number {
+  // A server on a Unix socket has none; this one always listens on TCP.
+  return server.port ?? 0;
+}

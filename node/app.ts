@@ -1,0 +1,56 @@
+/** The node's route table and what every answer of it has in common. No logic. */
+import { Hono } from "hono";
+import type { HttpServer } from "../shared/listen.ts";
+import type { Logger } from "../shared/log.ts";
+import { HEADERS, type NodeHealth, PATHS } from "../shared/protocol.ts";
+import type { Execute } from "./execute.ts";
+
+export interface NodeAppDeps {
+  readonly nodeId: string;
+  readonly execute: Execute;
+  /** What GET /health says; never waits for anything. */
+  readonly health: () => NodeHealth;
+  readonly log: Logger;
+}
+
+interface Env {
+  Bindings: { server: HttpServer };
+  Variables: { requestId: string };
+}
+
+/** What a request id may look like to be taken over; anything else gets a new one, so that no log line can be forged. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** Handles one request that arrived at `server`. */
+export type NodeApp = (request: Request, server: HttpServer) => Response | Promise<Response>;
+
+/** The node's application. */
+export function createNodeApp({ nodeId, execute, health, log }: NodeAppDeps): NodeApp {
+  const app = new Hono<Env>();
+
+  app.use(async (context, next) => {
+    const given = context.req.header(HEADERS.requestId) ?? "";
+    const requestId = REQUEST_ID.test(given) ? given : crypto.randomUUID();
+    context.set("requestId", requestId);
+    await next();
+    context.res.headers.set(HEADERS.nodeId, nodeId);
+    context.res.headers.set(HEADERS.requestId, requestId);
+  });
+
+  app.get(PATHS.health, (context) => context.json(health()));
+
+  app.post(PATHS.execute, (context) => {
+    const request = context.req.raw;
+    const setIdleTimeout = (seconds: number) => context.env.server.timeout(request, seconds);
+    return execute({ request, requestId: context.get("requestId"), setIdleTimeout });
+  });
+
+  app.notFound((context) => context.json({ detail: "Not found" }, 404));
+
+  app.onError((error, context) => {
+    log.error({ err: error, path: context.req.path }, "a request failed inside the node");
+    return context.json({ detail: "Internal error" }, 500);
+  });
+
+  return (request, server) => app.fetch(request, { server });
+}

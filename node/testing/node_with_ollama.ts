@@ -1,0 +1,52 @@
+/** A node in front of a stand-in Ollama, and the few things every transport test does with the two. */
+import { type NodeHealth, nodeHealth } from "../../shared/protocol.ts";
+import { type FakeOllama, type FakeOllamaOptions, startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { type StartNodeOptions, startNode, type TestNode } from "../../shared/testing/start_node.ts";
+
+export interface NodeWithOllama {
+  readonly ollama: FakeOllama;
+  readonly node: TestNode;
+  stop(): Promise<void>;
+}
+
+/** Starts both. */
+export async function startNodeWithOllama(
+  ollamaOptions: FakeOllamaOptions = {},
+  nodeOptions: StartNodeOptions = {},
+): Promise<NodeWithOllama> {
+  const ollama = await startFakeOllama(ollamaOptions);
+  const node = await startNode({ ollamaUrl: ollama.url, ...nodeOptions });
+  return {
+    ollama,
+    node,
+    async stop() {
+      await node.stop();
+      await ollama.stop();
+    },
+  };
+}
+
+/** A valid body for POST /execute whose answer is `expectedText("why", 7, 20)`. */
+export const job = (more: Record<string, unknown> = {}) => ({
+  job_id: "job-1",
+  model: "llama3",
+  prompt: "why",
+  options: { seed: 7, num_predict: 20 },
+  ...more,
+});
+
+/** Sends `body` to the node's POST /execute. */
+export function postExecute(url: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return fetch(`${url}/execute`, { method: "POST", body: JSON.stringify(body), ...init });
+}
+
+/** The node's GET /health. */
+export async function healthOf(node: TestNode): Promise<NodeHealth> {
+  return nodeHealth.parse(await (await fetch(`${node.url}/health`)).json());
+}
+
+/** The text that the lines of a streamed answer add up to. */
+export function wholeText(lines: string): string {
+  const texts = lines.trimEnd().split("\n");
+  return texts.map((line) => String(JSON.parse(line).response)).join("");
+}
