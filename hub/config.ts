@@ -25,7 +25,7 @@ const seconds = (variable: string, fallback: number, doc: string): Setting<numbe
 export const HUB_SETTINGS = {
   port: { variable: "PORT", fallback: 8000, doc: "Port the hub listens on", parse: portNumber },
   host: {
-    variable: "HOST",
+    variable: "HUB_HOST",
     fallback: "::",
     doc: "Address it listens on; :: is every address, IPv6 and IPv4",
     parse: String,

@@ -1,11 +1,12 @@
 /** One attempt: one request to one node, read as far as it takes to know what it is worth. */
 import type { Clock } from "../shared/clock.ts";
+import { failureWords } from "../shared/failure_words.ts";
 import { headersToPassOn } from "../shared/http_headers.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import { type DeliverDeps, deliver, type RouteFailure } from "./deliver.ts";
 import type { Framing, Job } from "./job.ts";
 import { parseJson } from "./ndjson.ts";
-import { type FailureKind, readAnswer } from "./policy/failover.ts";
+import { type FailureKind, readAnswer, readErrorLine } from "./policy/failover.ts";
 import type { NodeRecord, Route } from "./registry.ts";
 
 export interface AttemptTimes {
@@ -150,8 +151,9 @@ function readStatus(
   framing: Framing | null,
 ): AttemptOutcome {
   // Before version 0.12.6 an Ollama that failed before its first token answered 200 and one error line.
+  // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over.
   const early = framing?.readLast(answer.bytes);
-  if (early?.kind === "error") {
+  if (early?.kind === "error" && readErrorLine(early.message).kind !== "rejected") {
     const status = /not found/.test(early.message) ? 404 : 500;
     const headers = new Headers({ "content-type": "application/json" });
     return readFailure(from, { status, headers, bytes: answer.bytes, rest: null }, early.message, null);
@@ -292,7 +294,9 @@ export function append(bytes: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBu
 
 function notSent(nodeId: string, failures: readonly RouteFailure[]): Failed {
   const last = failures.at(-1);
-  const message = failures.map(({ route, error }) => `${route.family} ${route.origin}: ${error.message}`).join("; ");
+  const message = failures
+    .map(({ route, error }) => `${route.family} ${route.origin}: ${failureWords(error)}`)
+    .join("; ");
   return { kind: "failed", nodeId, failure: "unreachable", route: last?.route ?? null, message, status: 503 };
 }
 
@@ -303,7 +307,7 @@ function failed(nodeId: string, route: Route | null, error: AttemptError): Faile
 /** What reading a broken answer threw, as a failure; anything that is none already is a connection that broke. */
 export function asAttemptError(error: unknown): AttemptError {
   if (error instanceof AttemptError) return error;
-  return new AttemptError("connection_lost", `the connection to the node broke: ${messageOf(error)}`);
+  return new AttemptError("connection_lost", `the connection to the node broke: ${failureWords(error)}`);
 }
 
 function messageOf(error: unknown): string {

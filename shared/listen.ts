@@ -54,6 +54,8 @@ export function listen(options: ListenOptions): HttpServer {
 function serve(options: ListenOptions, hostname: string): HttpServer {
   return Bun.serve({
     hostname,
+    // Bun would print a stack trace to stderr for every stream that ends in an error on purpose.
+    development: false,
     port: options.port,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     ...(options.maxRequestBodySize === undefined ? {} : { maxRequestBodySize: options.maxRequestBodySize }),

@@ -53,7 +53,7 @@ const GIVE_UP_MS = 10_000;
 
 /** Starts a hub on 127.0.0.1 that listens when this returns. */
 export function startTestHub({ environment = {}, ...parts }: StartHubOptions = {}): TestHub {
-  const config = readHubConfig({ PORT: "0", HOST: "127.0.0.1", ...environment });
+  const config = readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", ...environment });
   const hub = startHub(config, { log: silentLogger, probeTimes: PROBE_TIMES, ...parts });
   const port = hub.server.port ?? 0;
   const url = `http://127.0.0.1:${port}`;
