@@ -54,14 +54,12 @@ export async function deliver(routes: readonly Route[], parcel: Parcel, deps: De
   for (const route of routes) {
     const dial = startDial(route, parcel, race, deps);
     dials.push(dial);
-    await Promise.race([dial.connecting, Bun.sleep(deps.times.staggerMs)]);
+    // An earlier dial may be the one that connects while this one is still at it.
+    await Promise.race([dial.connecting, firstToConnect(dials), Bun.sleep(deps.times.staggerMs)]);
     if (race.winner !== null || parcel.signal.aborted) break;
   }
-  // Not "all": once one stands, the others are cut, which ends their waiting too.
-  await Promise.race([
-    race.winner?.connecting ?? firstToConnect(dials),
-    Promise.all(dials.map((dial) => dial.connecting)),
-  ]);
+  // Not "all" alone: once one stands, the others are cut, which ends their waiting too.
+  await Promise.race([firstToConnect(dials), Promise.all(dials.map((dial) => dial.connecting))]);
 
   const { winner } = race;
   for (const dial of dials) if (dial !== winner) dial.giveUp(winner !== null);
@@ -110,9 +108,11 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
   const body = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        settle(true);
+        // Given up a moment before it connected: fetch rejects, and that settles it.
+        if (abort.signal.aborted) return controller.error(abort.signal.reason);
         race.winner ??= dial;
-        if (race.winner !== dial || abort.signal.aborted) return controller.error(LOST_THE_RACE);
+        settle(true);
+        if (race.winner !== dial) return controller.error(LOST_THE_RACE);
         controller.enqueue(parcel.body);
         controller.close();
       },
@@ -124,6 +124,7 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     headers: { ...parcel.headers, "content-length": String(parcel.body.byteLength) },
     body,
     signal: abort.signal,
+    fresh: true,
   });
   // Rejected before the body was asked for: whatever the reason, nothing was delivered.
   response.catch((error) => settle(false, error));

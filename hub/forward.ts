@@ -98,54 +98,56 @@ export async function forward(
   deps: ForwardDeps,
 ): Promise<AttemptOutcome> {
   const line = openLine(job, node, deps);
+  const outcome = await attempt(job, node, routes, line, deps);
+  if (outcome.kind !== "answer" || outcome.answer.rest === null) line.close();
+  return outcome;
+}
+
+async function attempt(
+  job: Job,
+  node: NodeRecord,
+  routes: readonly Route[],
+  line: Line,
+  deps: ForwardDeps,
+): Promise<AttemptOutcome> {
+  let route: Route | null = null;
   try {
     const headers = { "content-type": "application/json", [HEADERS.requestId]: job.id };
     const delivery = await deliver(
       routes,
       { path: job.path, headers, body: job.body, signal: line.signal },
-      { ...deps, onRoute: (route, reachable) => deps.onRoute(node.id, route, reachable) },
+      { ...deps, onRoute: (dialled, reachable) => deps.onRoute(node.id, dialled, reachable) },
     );
-    if (job.signal.aborted) return { kind: "cancelled", route: null };
+    // Ended while it was dialling: that says nothing about the node's addresses.
+    line.signal.throwIfAborted();
     if (delivery.kind === "not_sent") return notSent(node.id, delivery.failures);
-    return await readOutcome(job, node.id, delivery.route, delivery.response, line);
+    route = delivery.route;
+    return await readOutcome(job, { nodeId: node.id, route }, await delivery.response, line);
   } catch (error) {
-    line.close();
-    return job.signal.aborted ? { kind: "cancelled", route: null } : failed(node.id, null, asAttemptError(error));
+    if (job.signal.aborted) return { kind: "cancelled", route };
+    const { failure, message, status } = asAttemptError(line.signal.aborted ? line.signal.reason : error);
+    return { kind: "failed", nodeId: node.id, failure, route, message, status };
   }
 }
 
-async function readOutcome(
-  job: Job,
-  nodeId: string,
-  route: Route,
-  pending: Promise<Response>,
-  line: Line,
-): Promise<AttemptOutcome> {
-  try {
-    const response = await pending;
-    const source = line.read(response);
-    const streamed = job.stream && response.status === 200 && isStream(response);
-    const { status } = response;
-    const headers = headersToPassOn(response.headers);
-    const answer: Answer = streamed
-      ? { status, headers, bytes: await readFirstFrame(source, job), rest: source }
-      : { status, headers, ...(await readWhole(source, response)), rest: null };
-    const outcome = readStatus(
-      { nodeId, route },
-      answer,
-      declineReason(response.headers),
-      streamed ? job.face.framing : null,
-    );
-    if (outcome.kind !== "answer") line.close();
-    return outcome;
-  } catch (error) {
-    line.close();
-    return job.signal.aborted ? { kind: "cancelled", route } : failed(nodeId, route, asAttemptError(error));
-  }
+interface Origin {
+  readonly nodeId: string;
+  readonly route: Route;
+}
+
+async function readOutcome(job: Job, from: Origin, response: Response, line: Line): Promise<AttemptOutcome> {
+  const { status } = response;
+  const headers = headersToPassOn(response.headers);
+  const source = line.read(response);
+  const streamed = job.stream && status === 200 && isStream(response);
+  const answer: Answer = streamed
+    ? { status, headers, bytes: await readFirstFrame(source, job), rest: source }
+    : { status, headers, ...(await readWhole(source, response)), rest: null };
+  return readStatus(from, answer, declineReason(response.headers), streamed ? job.face.framing : null);
 }
 
 function readStatus(
-  from: { readonly nodeId: string; readonly route: Route },
+  from: Origin,
   answer: Answer,
   declined: DeclineReason | null,
   framing: Framing | null,
@@ -161,12 +163,7 @@ function readStatus(
   return readFailure(from, answer, answer.status === 200 ? "" : errorText(answer.bytes), declined);
 }
 
-function readFailure(
-  from: { readonly nodeId: string; readonly route: Route },
-  answer: Answer,
-  text: string,
-  declined: DeclineReason | null,
-): AttemptOutcome {
+function readFailure(from: Origin, answer: Answer, text: string, declined: DeclineReason | null): AttemptOutcome {
   const { kind } = readAnswer(answer.status, text, declined);
   if (kind === "answer" || kind === "rejected") return { kind, route: from.route, answer };
   const restMs = retryAfterMs(answer.headers);
@@ -298,10 +295,6 @@ function notSent(nodeId: string, failures: readonly RouteFailure[]): Failed {
     .map(({ route, error }) => `${route.family} ${route.origin}: ${failureWords(error)}`)
     .join("; ");
   return { kind: "failed", nodeId, failure: "unreachable", route: last?.route ?? null, message, status: 503 };
-}
-
-function failed(nodeId: string, route: Route | null, error: AttemptError): Failed {
-  return { kind: "failed", nodeId, failure: error.failure, route, message: error.message, status: error.status };
 }
 
 /** What reading a broken answer threw, as a failure; anything that is none already is a connection that broke. */

@@ -42,9 +42,11 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     const startedAt = clock.now();
     try {
       const response = await fetch(route.origin + PATHS.health, { signal: AbortSignal.timeout(times.timeoutMs) });
-      const health = nodeHealth.safeParse(await response.json());
+      const health = nodeHealth.parse(await response.json());
+      // An address may have gone to another machine since; its agent's answer is no way to this node.
+      if (health.node_id !== node.id) throw new Error(`node ${health.node_id} answers there`);
       registry.routeSeen(node.id, route.origin, true, clock.now() - startedAt);
-      return health.success ? health.data : null;
+      return health;
     } catch {
       registry.routeSeen(node.id, route.origin, false, null);
       return null;
@@ -55,9 +57,9 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     underWay.add(node.id);
     const answers = await Promise.all(registry.routesOf(node).map((route) => probeRoute(node, route)));
     underWay.delete(node.id);
-    const health = answers.find((answer) => answer?.node_id === node.id);
+    const health = answers.find((answer) => answer !== null);
     if (health) return registry.healthy(node.id, health);
-    const silentMs = clock.now() - node.lastContactAt;
+    const silentMs = registry.now() - node.lastContactAt;
     // An agent of the user's earlier system may answer nothing while it works; its silence proves nothing.
     if (node.reserved > 0 && node.agentVersion !== null && silentMs >= times.lostAfterMs) {
       registry.lose(node.id, `no answer on any address for ${Math.round(silentMs / 1000)} s`);

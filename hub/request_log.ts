@@ -9,8 +9,10 @@ export interface AttemptRecord {
   readonly node_id: string;
   readonly ip_version: Family | null;
   readonly node_url: string | null;
-  /** "ok", or in words what went wrong. */
+  /** "ok", or the kind of failure. */
   readonly outcome: string;
+  /** What went wrong, in words. */
+  readonly error: string | null;
   readonly duration_ms: number;
 }
 
@@ -107,7 +109,7 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
       let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
       return {
         attempted(attempt) {
-          attempts.push(attempt);
+          if (!finished) attempts.push(attempt);
         },
         get attempts() {
           return attempts.length;
@@ -175,10 +177,7 @@ const DEEPEST = 6;
 
 /** A copy of `value` with long texts and lists cut, each cut said in words. */
 export function shorten(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") {
-    if (value.length <= LONGEST_TEXT) return value;
-    return `${value.slice(0, LONGEST_TEXT)}… (${value.length - LONGEST_TEXT} more characters)`;
-  }
+  if (typeof value === "string") return cutText(value);
   if (typeof value !== "object" || value === null) return value;
   if (depth >= DEEPEST) return "… (deeper than the log keeps)";
   if (Array.isArray(value)) {
@@ -186,22 +185,40 @@ export function shorten(value: unknown, depth = 0): unknown {
     if (value.length > LONGEST_LIST) kept.push(`… (${value.length - LONGEST_LIST} more)`);
     return kept;
   }
+  return keepFields(value, (_, entry) => shorten(entry, depth + 1));
+}
+
+/** A copy of an object with the first fields only, their names cut like any text, each value as `keep` has it. */
+function keepFields(value: object, keep: (key: string, entry: unknown) => unknown): unknown {
   const entries = Object.entries(value);
-  const kept = entries.slice(0, LONGEST_LIST).map(([key, entry]) => [key, shorten(entry, depth + 1)]);
+  const kept = entries.slice(0, LONGEST_LIST).map(([key, entry]) => [cutText(key), keep(key, entry)]);
   if (entries.length > LONGEST_LIST) kept.push(["…", `${entries.length - LONGEST_LIST} more`]);
   return Object.fromEntries(kept);
 }
 
+function cutText(text: string): string {
+  if (text.length <= LONGEST_TEXT) return text;
+  return `${text.slice(0, LONGEST_TEXT)}… (${text.length - LONGEST_TEXT} more characters)`;
+}
+
 /** Fields that hold no text of a person's. Everything else is left out under LOG_PROMPTS=0, also what comes later. */
-const HARMLESS = new Set(["model", "stream", "options", "keep_alive", "raw", "think", "truncate", "shift"]);
+const HARMLESS = new Set(["model", "stream", "keep_alive", "raw", "think", "truncate", "shift"]);
+const NOT_LOGGED = "(not logged)";
 
 function withoutPrompts(json: unknown): unknown {
   if (typeof json !== "object" || json === null) return null;
-  const entries = Object.entries(json).map(([key, value]) => [
-    key,
-    HARMLESS.has(key) ? shorten(value) : "(not logged)",
-  ]);
-  return Object.fromEntries(entries);
+  return keepFields(json, (key, value) => {
+    if (key === "options") return withoutTexts(value);
+    return HARMLESS.has(key) ? shorten(value) : NOT_LOGGED;
+  });
+}
+
+/** Options are numbers and switches; stop sequences and the like are texts. */
+function withoutTexts(options: unknown): unknown {
+  if (typeof options !== "object" || options === null) return NOT_LOGGED;
+  return keepFields(options, (_, value) =>
+    typeof value === "number" || typeof value === "boolean" || value === null ? value : NOT_LOGGED,
+  );
 }
 
 function round(ms: number): number {

@@ -12,6 +12,7 @@ export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcom
     ip_version: outcome.route?.family ?? null,
     node_url: outcome.route ? outcome.route.origin + job.path : null,
     outcome: outcome.kind === "answer" ? "ok" : outcome.kind === "failed" ? outcome.failure : outcome.kind,
+    error: outcome.kind === "failed" ? outcome.message : null,
     duration_ms: Math.round(ms * 10) / 10,
   });
 }

@@ -5,6 +5,11 @@ export interface FleetRequest {
   readonly headers?: Record<string, string>;
   readonly body?: Uint8Array | string | ReadableStream<Uint8Array>;
   readonly signal: AbortSignal;
+  /**
+   * On a connection of its own. Only then does a body stream's first pull prove that the way to the other machine is
+   * open now: on a kept connection it comes at once, also when every packet is lost since.
+   */
+  readonly fresh?: boolean;
 }
 
 export type FleetFetch = (url: string, request: FleetRequest) => Promise<Response>;
@@ -35,6 +40,7 @@ export function createFleetFetch(options: { useEnvironmentProxy?: boolean } = {}
       redirect: "manual",
       decompress: false,
       timeout: false,
+      ...(request.fresh ? { keepalive: false } : {}),
       ...proxy,
       ...(request.body === undefined ? {} : { body: request.body }),
     });

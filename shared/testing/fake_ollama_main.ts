@@ -1,24 +1,15 @@
-/** The stand-in Ollama as a process of its own, asked and told things over a Unix socket. */
+/** The stand-in Ollama as a process of its own; a Unix socket tells what it has done. */
 import { type FakeCounters, type FakeExecution, type FakeOllamaOptions, startFakeOllama } from "./fake_ollama.ts";
 
-/** What GET on the control socket answers. */
+/** What it has done so far. */
 export interface FakeOllamaReport {
   readonly counters: FakeCounters;
   readonly executions: readonly FakeExecution[];
 }
 
-/**
- * Arguments: the control socket's path, and the options as JSON. GET on the socket answers with a FakeOllamaReport, POST
- * takes options to change.
- */
+/** Arguments: the path of the Unix socket on which GET answers with a FakeOllamaReport, and the options as JSON. */
 if (import.meta.main) {
   const [socket = "", options = "{}"] = process.argv.slice(2);
-  const ollama = await startFakeOllama(JSON.parse(options) as FakeOllamaOptions);
-  Bun.serve({
-    unix: socket,
-    async fetch(request) {
-      if (request.method === "POST") ollama.configure((await request.json()) as Partial<FakeOllamaOptions>);
-      return Response.json({ counters: ollama.counters, executions: ollama.executions } satisfies FakeOllamaReport);
-    },
-  });
+  const { counters, executions } = await startFakeOllama(JSON.parse(options) as FakeOllamaOptions);
+  Bun.serve({ unix: socket, fetch: () => Response.json({ counters, executions } satisfies FakeOllamaReport) });
 }

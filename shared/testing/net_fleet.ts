@@ -28,8 +28,6 @@ export interface NetNode {
   join(environment?: Variables): Promise<NodeJson>;
   /** How often its Ollama was given this prompt. */
   executions(prompt: string): Promise<number>;
-  /** Changes its Ollama's behaviour. */
-  configure(patch: Partial<FakeOllamaOptions>): Promise<void>;
 }
 
 export interface JobAnswer {
@@ -107,10 +105,7 @@ export async function openNetFleet(environment: Variables = {}, { ipv6 = true } 
 
       const control = join(lab.folder, id);
       start(machineSpace, "shared/testing/fake_ollama_main.ts", [control, JSON.stringify({ port: 11434, ...options })]);
-      const report = async (patch?: Partial<FakeOllamaOptions>) => {
-        const told = patch === undefined ? {} : { method: "POST", body: JSON.stringify(patch) };
-        return (await (await fetch("http://ollama/", { unix: control, ...told })).json()) as FakeOllamaReport;
-      };
+      const report = async () => (await (await fetch("http://ollama/", { unix: control })).json()) as FakeOllamaReport;
       await explained(() => report());
 
       const hubAddress = (kind: AddressKind) => addresses(1)[kind];
@@ -126,7 +121,6 @@ export async function openNetFleet(environment: Variables = {}, { ipv6 = true } 
           return await nodeThat(id, (node) => node.models.length > 0);
         },
         executions: async (prompt) => (await report()).executions.filter((one) => one.prompt === prompt).length,
-        configure: async (patch) => void (await report(patch)),
       };
     }
 

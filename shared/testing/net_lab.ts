@@ -114,7 +114,9 @@ export function openNetLab(): NetLab {
   run(["mkfifo", fifo]);
   // For reading as well, or opening would wait for the reaper.
   const toReaper = openSync(fifo, "r+");
-  run(["setsid", "--fork", "sh", "-c", REAPER, "reaper", fifo, folder]);
+  // Not by `run`, which waits until everybody who could write to its pipes has ended.
+  const quiet = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const;
+  Bun.spawnSync(["setsid", "--fork", "sh", "-c", REAPER, "reaper", fifo, folder], quiet);
   let links = 0;
 
   return {
