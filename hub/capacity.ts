@@ -32,6 +32,8 @@ interface Waiter {
   resolve: ((turn: Turn) => void) | null;
   /** Capacity changed while it was not waiting: it was looking, and what it saw may be old. */
   woken: boolean;
+  /** It cannot use every node, as it said with its last turn: those behind it may look as well. */
+  passesOn: boolean;
 }
 
 /** An empty waiting room. */
@@ -43,6 +45,11 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
     if (!waiter) return;
     if (waiter.resolve) waiter.resolve("look");
     else waiter.woken = true;
+  }
+
+  /** True when nobody before `index` could take a place that the waiter there finds. */
+  function mayLook(queue: readonly Waiter[], index: number): boolean {
+    return queue.slice(0, index).every((waiter) => waiter.passesOn);
   }
 
   return {
@@ -66,12 +73,13 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
     enter(model: ModelKey, signal: AbortSignal, { front = false, waitedMs = 0 } = {}): Ticket | null {
       if (length >= size) return null;
       const enteredAt = clock.now();
-      // The first look of whoever is alone in the queue happened just before it entered.
-      const waiter: Waiter = { resolve: null, woken: false };
+      const waiter: Waiter = { resolve: null, woken: false, passesOn: false };
       const queue = queues.get(model) ?? [];
       queues.set(model, queue);
       if (front) queue.unshift(waiter);
       else queue.push(waiter);
+      // It may have seen a place, and entered only so as not to overtake anybody. Alone, it saw none.
+      waiter.woken = queue.length > 1 && mayLook(queue, queue.indexOf(waiter));
       length++;
 
       let present = true;
@@ -79,10 +87,10 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
         if (!present) return;
         present = false;
         length--;
-        const wasFirst = queue[0] === waiter;
-        queue.splice(queue.indexOf(waiter), 1);
+        const index = queue.indexOf(waiter);
+        queue.splice(index, 1);
         if (queue.length === 0) queues.delete(model);
-        else if (wasFirst) wake(queue[0]);
+        else if (mayLook(queue, index)) wake(queue[index]);
       };
 
       return {
@@ -93,7 +101,9 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
           if (signal.aborted) return Promise.resolve("left");
           const remaining = enteredAt + timeoutMs - waitedMs - clock.now();
           if (remaining <= 0) return Promise.resolve("timeout");
-          if (passOn) wake(queue[queue.indexOf(waiter) + 1]);
+          waiter.passesOn = passOn;
+          const next = queue.indexOf(waiter) + 1;
+          if (passOn && mayLook(queue, next)) wake(queue[next]);
           if (waiter.woken) {
             waiter.woken = false;
             return Promise.resolve("look");

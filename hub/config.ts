@@ -92,7 +92,10 @@ export type HubConfig = Values<typeof HUB_SETTINGS>;
 
 /** Reads the hub's configuration. Throws ConfigError, naming every bad variable and every contradiction. */
 export function readHubConfig(environment: Environment): HubConfig {
-  const config = readSettings(HUB_SETTINGS, environment);
+  const read = readSettings(HUB_SETTINGS, environment);
+  // A long NODE_REQUEST_TIMEOUT that was set before there was a limit for loading lengthens that one's default.
+  const unset = (environment[HUB_SETTINGS.modelLoadTimeout.variable] ?? "").trim() === "";
+  const config = unset ? { ...read, modelLoadTimeout: Math.max(read.modelLoadTimeout, read.nodeRequestTimeout) } : read;
   const problems: string[] = [];
   if (config.heartbeatInterval * 2 > config.heartbeatTtl) {
     problems.push(

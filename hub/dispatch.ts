@@ -36,14 +36,17 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
           waitedMs: job.record.waitedMs,
         });
         if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(hub) });
+        const waitsSince = clock.now();
         const turn = await ticket.turn(tried.size > 0);
+        job.record.waited(clock.now() - waitsSince);
         if (turn === "look") continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
         return refuse(job, { kind: "queue_timeout", ...waitingFacts(hub) });
       }
       const { node } = choice;
       const reservation = registry.reserve(node.id);
-      ticket = leave(ticket, job);
+      ticket?.leave();
+      ticket = null;
 
       const sentAt = clock.now();
       const outcome = await forward(job, node, registry.routesOf(node), hub);
@@ -66,15 +69,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       if (!mayFailOver(failures.map(({ failure }) => failure))) return conclude(job, failures, hub);
     }
   } finally {
-    leave(ticket, job);
+    ticket?.leave();
   }
-}
-
-/** Leaves the waiting room, noting in the request's story how long it took. */
-function leave(ticket: Ticket | null, job: Job): null {
-  if (ticket !== null) job.record.waited(ticket.waitedMs());
-  ticket?.leave();
-  return null;
 }
 
 function waitingFacts({ registry, waitingRoom }: DispatchDeps): { waiting: number; retryAfterSeconds: number } {

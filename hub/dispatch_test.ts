@@ -261,6 +261,7 @@ for (const stream of [true, false]) {
     const second = await ask(fleet, stream);
     expect(second.status).toBe(503);
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    expect((await fleet.hub.logs(1))[0]?.queued_ms).toBeGreaterThan(150);
     expect((await first).answer).toBe(WHOLE);
   });
 

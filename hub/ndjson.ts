@@ -3,15 +3,19 @@ import { z } from "zod";
 import type { Framing, StreamEnd } from "./job.ts";
 
 const LINE_FEED = 10;
+const SPACE = 32;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
+/** Counts are for the log only: a strange one must not make a whole answer look cut. */
+const tokenCount = z.number().nullish().catch(null);
+
 /** The parts of an answer object that the hub reads; everything else passes by unread. */
 const answerObject = z.object({
-  done: z.boolean().optional(),
-  error: z.string().optional(),
-  prompt_eval_count: z.number().optional(),
-  eval_count: z.number().optional(),
+  done: z.boolean().nullish(),
+  error: z.string().nullish(),
+  prompt_eval_count: tokenCount,
+  eval_count: tokenCount,
 });
 
 export const ndjson: Framing = {
@@ -25,7 +29,7 @@ function readAnswerObject(json: unknown): StreamEnd {
   const parsed = answerObject.safeParse(json);
   if (!parsed.success) return { kind: "unfinished" };
   const { error, done, prompt_eval_count, eval_count } = parsed.data;
-  if (error !== undefined && error !== "") return { kind: "error", message: error };
+  if (error) return { kind: "error", message: error };
   if (done !== true) return { kind: "unfinished" };
   return { kind: "done", promptTokens: prompt_eval_count ?? null, completionTokens: eval_count ?? null };
 }
@@ -45,7 +49,8 @@ export function parseJson(text: string): unknown {
 }
 
 function lastLine(bytes: Uint8Array): Uint8Array {
-  const end = bytes.at(-1) === LINE_FEED ? bytes.length - 1 : bytes.length;
+  let end = bytes.length;
+  while (end > 0 && (bytes[end - 1] ?? 0) <= SPACE) end--;
   const start = end === 0 ? 0 : bytes.lastIndexOf(LINE_FEED, end - 1) + 1;
   return bytes.subarray(start, end);
 }

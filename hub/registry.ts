@@ -209,8 +209,10 @@ export function createRegistry(options: RegistryOptions) {
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      const ipv4 = source?.family === "IPv4" ? source.text : beat.ipv4;
-      const ipv6 = source?.family === "IPv6" ? source.text : beat.ipv6;
+      // A link-local source cannot be dialled back; what the node reported may be.
+      const usable = source !== null && canBeDialled(source) ? source : null;
+      const ipv4 = usable?.family === "IPv4" ? usable.text : beat.ipv4;
+      const ipv6 = usable?.family === "IPv6" ? usable.text : beat.ipv6;
       setAddresses(node, ipv4, ipv6, beat.port);
       node.modelNames = beat.models;
       node.models = new Set(beat.models.map(modelKey));
@@ -249,7 +251,7 @@ export function createRegistry(options: RegistryOptions) {
     reserve(id: string): Reservation {
       const node = nodes.get(id);
       if (!node) return { release() {}, [Symbol.dispose]() {} };
-      if (node.reserved === 0) node.lastContactAt = clock.now();
+      if (node.reserved === 0) node.lastContactAt = touch();
       node.reserved++;
       node.lastPicked = ++picks;
       let held = true;
@@ -302,7 +304,7 @@ export function createRegistry(options: RegistryOptions) {
     /** Bytes of an answer arrived from the node. */
     heard(id: string): void {
       const node = nodes.get(id);
-      if (node) node.lastContactAt = clock.now();
+      if (node) node.lastContactAt = touch();
     },
 
     /** A dial or probe of one route came through, or did not. */
@@ -318,11 +320,12 @@ export function createRegistry(options: RegistryOptions) {
     healthy(id: string, health: NodeHealth): void {
       const node = nodes.get(id);
       if (!node || health.node_id !== id) return;
-      node.lastContactAt = clock.now();
+      const now = touch();
+      node.lastContactAt = now;
       noteBoot(node, health.boot_id ?? null);
       node.loading = new Set((health.loading ?? []).map(modelKey));
       if (health.ollama) node.ollamaOk = health.ollama.ok;
-      if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, touch()));
+      if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now));
       changed();
     },
 

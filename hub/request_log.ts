@@ -170,35 +170,46 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
   };
 }
 
-/** Characters of one text kept in the log: a thousand requests with images must not fill the memory. */
+/** Characters of one text, and of all texts of one request: a thousand requests with images must not fill the memory. */
 const LONGEST_TEXT = 4_000;
+const LARGEST_REQUEST = 16_000;
 const LONGEST_LIST = 50;
 const DEEPEST = 6;
 
+/** Characters that may still be kept of one request. */
+interface Budget {
+  left: number;
+}
+
 /** A copy of `value` with long texts and lists cut, each cut said in words. */
-export function shorten(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") return cutText(value);
+export function shorten(value: unknown): unknown {
+  return shortenWithin({ left: LARGEST_REQUEST }, value, 0);
+}
+
+function shortenWithin(budget: Budget, value: unknown, depth: number): unknown {
+  if (typeof value === "string") return cutText(budget, value);
   if (typeof value !== "object" || value === null) return value;
   if (depth >= DEEPEST) return "… (deeper than the log keeps)";
   if (Array.isArray(value)) {
-    const kept = value.slice(0, LONGEST_LIST).map((entry) => shorten(entry, depth + 1));
+    const kept = value.slice(0, LONGEST_LIST).map((entry) => shortenWithin(budget, entry, depth + 1));
     if (value.length > LONGEST_LIST) kept.push(`… (${value.length - LONGEST_LIST} more)`);
     return kept;
   }
-  return keepFields(value, (_, entry) => shorten(entry, depth + 1));
+  return keepFields(budget, value, (_, entry) => shortenWithin(budget, entry, depth + 1));
 }
 
 /** A copy of an object with the first fields only, their names cut like any text, each value as `keep` has it. */
-function keepFields(value: object, keep: (key: string, entry: unknown) => unknown): unknown {
+function keepFields(budget: Budget, value: object, keep: (key: string, entry: unknown) => unknown): unknown {
   const entries = Object.entries(value);
-  const kept = entries.slice(0, LONGEST_LIST).map(([key, entry]) => [cutText(key), keep(key, entry)]);
+  const kept = entries.slice(0, LONGEST_LIST).map(([key, entry]) => [cutText(budget, key), keep(key, entry)]);
   if (entries.length > LONGEST_LIST) kept.push(["…", `${entries.length - LONGEST_LIST} more`]);
   return Object.fromEntries(kept);
 }
 
-function cutText(text: string): string {
-  if (text.length <= LONGEST_TEXT) return text;
-  return `${text.slice(0, LONGEST_TEXT)}… (${text.length - LONGEST_TEXT} more characters)`;
+function cutText(budget: Budget, text: string): string {
+  const kept = text.slice(0, Math.min(LONGEST_TEXT, budget.left));
+  budget.left -= kept.length;
+  return kept.length === text.length ? text : `${kept}… (${text.length - kept.length} more characters)`;
 }
 
 /** Fields that hold no text of a person's. Everything else is left out under LOG_PROMPTS=0, also what comes later. */
@@ -207,16 +218,17 @@ const NOT_LOGGED = "(not logged)";
 
 function withoutPrompts(json: unknown): unknown {
   if (typeof json !== "object" || json === null) return null;
-  return keepFields(json, (key, value) => {
-    if (key === "options") return withoutTexts(value);
-    return HARMLESS.has(key) ? shorten(value) : NOT_LOGGED;
+  const budget = { left: LARGEST_REQUEST };
+  return keepFields(budget, json, (key, value) => {
+    if (key === "options") return withoutTexts(budget, value);
+    return HARMLESS.has(key) ? shortenWithin(budget, value, 1) : NOT_LOGGED;
   });
 }
 
 /** Options are numbers and switches; stop sequences and the like are texts. */
-function withoutTexts(options: unknown): unknown {
+function withoutTexts(budget: Budget, options: unknown): unknown {
   if (typeof options !== "object" || options === null) return NOT_LOGGED;
-  return keepFields(options, (_, value) =>
+  return keepFields(budget, options, (_, value) =>
     typeof value === "number" || typeof value === "boolean" || value === null ? value : NOT_LOGGED,
   );
 }

@@ -97,8 +97,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       clock,
     }),
     announced: () => {
-      const { ok, version, models } = watch.state;
-      return { models, ollamaOk: ok, ollamaVersion: version, intent };
+      const { ok, version, models, loaded } = watch.state;
+      return { models, loaded, ollamaOk: ok, ollamaVersion: version, intent };
     },
     clock,
     random,

@@ -60,7 +60,7 @@ describe("joining", () => {
     const risen = await startFakeOllama({ port });
     toEnd.push(risen.stop);
     await until("the hub knows", () => of().at(-1)?.ollama?.ok === true);
-    expect(of().at(-1)).toMatchObject({ models: ["llama3:latest"], seq: 2 });
+    expect(of()[1]).toMatchObject({ models: ["llama3:latest"], seq: 2 });
     await node.stop();
   });
 
@@ -118,7 +118,8 @@ describe("draining", () => {
     expect(health).toMatchObject({ intent: "draining", running: 1 });
     expect(wholeText(await running.text())).toBe(expectedText("why", 7, 20));
     await drained;
-    expect(hub.heartbeats.map(({ intent }) => intent)).toEqual(["serving", "draining", "left"]);
+    // In this order; that a model was loaded meanwhile may have been worth a heartbeat, too.
+    expect([...new Set(hub.heartbeats.map(({ intent }) => intent))]).toEqual(["serving", "draining", "left"]);
     await expect(post(node)).rejects.toThrow();
   });
 

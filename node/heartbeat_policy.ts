@@ -31,6 +31,8 @@ export function delayUntilNext(standing: Standing, intervalMs: number, random: n
 /** What the hub has to hear at once when it changes. */
 export interface Announced {
   readonly models: readonly string[];
+  /** Models in memory: the hub prefers the node that need not load. */
+  readonly loaded: readonly string[];
   readonly ollamaOk: boolean;
   readonly ollamaVersion: string | null;
   readonly intent: NodeIntent;
@@ -43,6 +45,7 @@ export function reasonToSendNow(told: Announced | null, now: Announced): string 
   if (told.ollamaOk !== now.ollamaOk) return now.ollamaOk ? "Ollama appeared" : "Ollama went away";
   if (told.ollamaVersion !== now.ollamaVersion) return "Ollama's version changed";
   if (!sameNames(told.models, now.models)) return "the model list changed";
+  if (!sameNames(told.loaded, now.loaded)) return "the models in memory changed";
   return null;
 }
 

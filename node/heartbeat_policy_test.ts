@@ -27,7 +27,13 @@ describe("delayUntilNext", () => {
   });
 });
 
-const told: Announced = { models: ["a", "b"], ollamaOk: true, ollamaVersion: "0.12.6", intent: "serving" };
+const told: Announced = {
+  models: ["a", "b"],
+  loaded: ["a"],
+  ollamaOk: true,
+  ollamaVersion: "0.12.6",
+  intent: "serving",
+};
 
 describe("reasonToSendNow", () => {
   test.each([
@@ -37,6 +43,7 @@ describe("reasonToSendNow", () => {
     ["a model was added", told, { ...told, models: ["a", "b", "c"] }, "the model list changed"],
     ["a model was replaced", told, { ...told, models: ["a", "c"] }, "the model list changed"],
     ["a model was removed", told, { ...told, models: ["a"] }, "the model list changed"],
+    ["a model was loaded", told, { ...told, loaded: ["a", "b"] }, "the models in memory changed"],
     ["Ollama stopped", told, { ...told, ollamaOk: false, models: [] }, "Ollama went away"],
     ["Ollama started", { ...told, ollamaOk: false }, told, "Ollama appeared"],
     ["Ollama was upgraded", told, { ...told, ollamaVersion: "0.13.0" }, "Ollama's version changed"],

@@ -103,6 +103,7 @@ describe("the node as a program", () => {
       expect(wholeText(text)).toBe(expectedText("why", seed, 20));
     });
     expect(await log).toEqual({ out: "", err: "", code: 0 });
-    expect(hub.heartbeats.map(({ intent }) => intent)).toEqual(["serving", "draining", "left"]);
+    // In this order; that a model was loaded meanwhile may have been worth a heartbeat, too.
+    expect([...new Set(hub.heartbeats.map(({ intent }) => intent))]).toEqual(["serving", "draining", "left"]);
   }, 30_000);
 });

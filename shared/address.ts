@@ -21,8 +21,9 @@ export function parseAddress(text: string): Address | null {
   if (isIPv4(bare)) return { family: "IPv4", text: bare };
   if (!isIPv6(bare)) return null;
   const [host = "", zone] = bare.split("%", 2);
-  // The URL parser writes IPv6 as RFC 5952 does; it takes no zone, so the zone is put back afterwards.
-  const canonical = new URL(`http://[${host}]`).hostname.slice(1, -1);
+  // The URL parser writes IPv6 as RFC 5952 does; it takes no zone, so the zone is put back afterwards. Bun's also
+  // refuses some valid addresses with a dotted quad at their end (::1:0:0:0:192.0.2.1), so it gets hexadecimal groups.
+  const canonical = new URL(`http://[${host.replace(/[^:]+\.[^:]+$/, hexGroups)}]`).hostname.slice(1, -1);
   const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical);
   if (mapped) {
     const high = Number.parseInt(mapped[1] ?? "", 16);
@@ -32,16 +33,22 @@ export function parseAddress(text: string): Address | null {
   return { family: "IPv6", text: zone === undefined ? canonical : `${canonical}%${zone}` };
 }
 
+/** `192.0.2.1` as the last two groups of an IPv6 address. */
+function hexGroups(dottedQuad: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = dottedQuad.split(".").map(Number);
+  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+}
+
 /** Where `address` is valid (RFC 1918, 3927, 4193, 4291, 6598). */
 export function scopeOf(address: Address): Scope {
   return address.family === "IPv4" ? scopeOfIPv4(address.text) : scopeOfIPv6(address.text);
 }
 
-/** True when a URL can name it and a connection can be made: not a zone-bound link-local, not a special address. */
+/** True when a URL can name it and a connection can be made: not bound to a zone, not link-local or special. */
 export function canBeDialled(address: Address): boolean {
   const scope = scopeOf(address);
   // fetch and URL take no zone, so an IPv6 link-local address cannot be dialled; 169.254/16 can, but is never routed.
-  return scope !== "link-local" && scope !== "special";
+  return scope !== "link-local" && scope !== "special" && !address.text.includes("%");
 }
 
 /** `http://…` origin for an address and a port, with the brackets IPv6 needs. */

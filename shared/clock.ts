@@ -23,8 +23,12 @@ export function every(clock: Clock, ms: number, run: () => unknown): () => void 
   let stopped = false;
   let cancel = clock.after(ms, tick);
   async function tick(): Promise<void> {
-    await run();
-    if (!stopped) cancel = clock.after(ms, tick);
+    try {
+      await run();
+    } finally {
+      // A run that failed is reported as an unhandled rejection; the next one still comes.
+      if (!stopped) cancel = clock.after(ms, tick);
+    }
   }
   return () => {
     stopped = true;

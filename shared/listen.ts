@@ -56,6 +56,9 @@ function serve(options: ListenOptions, hostname: string): HttpServer {
     hostname,
     // Bun would print a stack trace to stderr for every stream that ends in an error on purpose.
     development: false,
+    // With `development: false` Bun 1.4.5 sets SO_REUSEPORT unless told not to: a second hub on the same port would start
+    // without a word and get half of the connections.
+    reusePort: false,
     port: options.port,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     ...(options.maxRequestBodySize === undefined ? {} : { maxRequestBodySize: options.maxRequestBodySize }),

@@ -101,7 +101,9 @@ export function oneOf<const Choice extends string>(...choices: Choice[]): (text:
 /** An http or https base URL, without a trailing slash. */
 export function baseUrl(text: string): string {
   const withScheme = /^https?:\/\//i.test(text) ? text : `http://${text}`;
-  if (!URL.canParse(withScheme)) throw new Error("is not a URL such as http://192.168.1.10:8000");
+  // "ftp://hub" and "http:/hub" would become host "ftp" and host "http".
+  const otherScheme = withScheme !== text && /^[a-z][a-z0-9+.-]*:\//i.test(text);
+  if (otherScheme || !URL.canParse(withScheme)) throw new Error("is not a URL such as http://192.168.1.10:8000");
   return withScheme.replace(/\/+$/, "");
 }
 

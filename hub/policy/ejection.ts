@@ -86,7 +86,8 @@ export function afterFailure(trust: Trust, reason: string, now: number, limits: 
   switch (trust.kind) {
     case "admitted": {
       const window = sample(trust.window, { at: now, failed: true });
-      if (failures >= limits.maxFailures) return eject(trust, `${failures} failures in a row, last: ${reason}`, now);
+      if (failures >= limits.maxFailures)
+        return eject(trust, `${failures} failure${failures === 1 ? "" : "s"} in a row, last: ${reason}`, now);
       const failed = window.filter((entry) => entry.failed).length;
       if (window.length >= WINDOW_REQUESTS && failed / window.length >= WINDOW_FAILED_RATIO) {
         return eject(trust, `${failed} of ${window.length} requests failed in a minute, last: ${reason}`, now);

@@ -75,7 +75,7 @@ export type Reading =
   | { readonly kind: FailureKind };
 
 const OUT_OF_MEMORY =
-  /requires more system memory|out of memory|not enough memory|insufficient memory|cudaMalloc failed/i;
+  /requires more system memory|out of memory|not enough memory|insufficient memory|unable to allocate|cudaMalloc failed/i;
 /** Ollama's words for a runner that died, of several versions. */
 const RUNNER_CRASHED =
   /process has terminated|process no longer running|runner (process )?(has )?(crashed|terminated)|signal: (killed|aborted|segmentation)/i;
@@ -84,9 +84,14 @@ const MODEL_MISSING = /model .*not found|file does not exist/i;
 /** Errors of a running generation that say the request was at fault, not the machine. */
 const REQUEST_AT_FAULT = /context length|context window|too long|invalid|unsupported|does not support/i;
 
+/** Words of a graphics driver: "CUDA error: invalid device function" is nothing a request did. */
+const GPU_AT_FAULT = /\b(CUDA|ROCm|HIP|Vulkan|Metal)\b/i;
+
 /** Reads an error that Ollama put at the end of a stream: "rejected" when it is about the request. */
 export function readErrorLine(text: string): Reading {
-  return REQUEST_AT_FAULT.test(text) ? { kind: "rejected" } : readAnswer(500, text, null);
+  const reading = readAnswer(500, text, null);
+  const aboutRequest = reading.kind === "server_error" && REQUEST_AT_FAULT.test(text) && !GPU_AT_FAULT.test(text);
+  return aboutRequest ? { kind: "rejected" } : reading;
 }
 
 /**

@@ -1,13 +1,13 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
-import { type Ineligible, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
+import { type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
   | { readonly kind: "node"; readonly node: Node }
   /** Nodes could serve it, but not now. */
   | { readonly kind: "wait" }
-  /** No node will serve it; `listed` tells whether any node lists the model at all. */
-  | { readonly kind: "none"; readonly listed: boolean };
+  /** No node will serve it. */
+  | { readonly kind: "none" };
 
 /**
  * Picks the node for `request` at monotonic `now`: the best eligible one; else wait when one will be free soon; else,
@@ -22,21 +22,22 @@ export function choose<Node extends NodeFacts>(
   let best: Node | undefined;
   let lastResort: Node | undefined;
   let worthWaiting = false;
-  let listed = false;
+  let ejectedAndBusy = false;
   for (const node of nodes) {
     const reason = whyNot(node, request, now, limits);
-    listed ||= reason !== "model not there";
     if (reason === null) {
       if (!best || compare(node, best, request, now, limits) < 0) best = node;
     } else if (passesSoon(reason)) {
       worthWaiting = true;
-    } else if (isLastResort(node, reason, now) && (!lastResort || ejectedUntil(node) < ejectedUntil(lastResort))) {
-      lastResort = node;
+    } else if (reason === "ejected") {
+      if (!hasRoom(node, now)) ejectedAndBusy = true;
+      else if (!lastResort || ejectedUntil(node) < ejectedUntil(lastResort)) lastResort = node;
     }
   }
   if (best) return { kind: "node", node: best };
   if (worthWaiting) return { kind: "wait" };
-  return lastResort ? { kind: "node", node: lastResort } : { kind: "none", listed };
+  if (lastResort) return { kind: "node", node: lastResort };
+  return { kind: ejectedAndBusy ? "wait" : "none" };
 }
 
 /**
@@ -59,8 +60,8 @@ function staleness(node: NodeFacts, now: number, limits: LivenessLimits): number
   return livenessOf(now - node.lastHeardAt, limits) === "fresh" ? 0 : 1;
 }
 
-function isLastResort(node: NodeFacts, reason: Ineligible, now: number): boolean {
-  return reason === "ejected" && node.reserved < node.slots && now >= node.restingUntil;
+function hasRoom(node: NodeFacts, now: number): boolean {
+  return node.reserved < node.slots && now >= node.restingUntil;
 }
 
 function ejectedUntil(node: NodeFacts): number {

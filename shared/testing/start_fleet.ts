@@ -36,7 +36,8 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
       port,
     });
     nodes.set(id, node);
-    await hub.nodeThat(id, ({ models, ollama }) => ollama.ok && models.length > 0);
+    const inMemory = { ...options.ollama, ...options.ollamas?.[id] }.loaded?.length ?? 1;
+    await hub.nodeThat(id, ({ models, loaded, ollama }) => ollama.ok && models.length > 0 && loaded.length >= inMemory);
     return node;
   }
 

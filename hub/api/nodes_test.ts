@@ -1,0 +1,103 @@
+import { expect, test } from "bun:test";
+import { fakeFleet, heartbeatBody } from "../testing/fake_fleet.ts";
+import { LIMITS } from "../testing/node_facts.ts";
+import { describeNode } from "./nodes.ts";
+
+test("a node begins with the user's fields, under their names and in their order", async () => {
+  const fleet = fakeFleet();
+  await fleet.clock.advance(9_727);
+  const {
+    boot_id: _,
+    agent_version: __,
+    ...older
+  } = heartbeatBody({
+    node_id: "ollama-node-1",
+    ipv4: "192.168.1.100",
+    ipv6: "2401:4900:8898:97bf:ca46:8cc3:6e3:1a5b",
+    models: ["qwen2.5:7b", "llama3"],
+    metadata: { hostname: "node1" },
+    load: { cpu: 0.25, memory: 0.45 },
+  });
+  fleet.beat({ ...older, boot_id: null, agent_version: null });
+  const json = JSON.parse(JSON.stringify(describeNode(fleet.node("ollama-node-1"), fleet.registry.now(), LIMITS)));
+  const users = Object.fromEntries(Object.entries(json).slice(0, 11));
+  expect(JSON.stringify(users)).toBe(
+    JSON.stringify({
+      node_id: "ollama-node-1",
+      ipv4: "192.168.1.100",
+      ipv6: "2401:4900:8898:97bf:ca46:8cc3:6e3:1a5b",
+      port: 8001,
+      models: ["qwen2.5:7b", "llama3"],
+      metadata: { hostname: "node1" },
+      load: { cpu: 0.25, memory: 0.45 },
+      last_seen: "2026-01-01T00:00:09.727Z",
+      status: "online",
+      active_jobs: 0,
+      failure_count: 0,
+    }),
+  );
+});
+
+test("what this version adds stands behind", () => {
+  const fleet = fakeFleet();
+  fleet.beat({
+    slots: 2,
+    loaded: ["llama3:latest"],
+    ollama: { ok: true, version: "0.12.6" },
+    capabilities: ["ollama"],
+    gpu: [{ name: "RTX 4090", utilization: 0.5, memory_used: 1, memory_total: 2 }],
+  });
+  fleet.registry.routeSeen("a", "http://192.0.2.1:8001", true, 1.23456);
+  expect(describeNode(fleet.node(), 0, LIMITS)).toMatchObject({
+    reason: null,
+    liveness: "fresh",
+    trust: "admitted",
+    intent: "serving",
+    slots: 2,
+    loaded: ["llama3:latest"],
+    gpu: [{ name: "RTX 4090", utilization: 0.5, memory_used: 1, memory_total: 2 }],
+    routes: [
+      { family: "IPv6", address: "2001:db8::1", reachable: null, rtt_ms: null },
+      { family: "IPv4", address: "192.0.2.1", reachable: true, rtt_ms: 1.23 },
+    ],
+    ollama: { ok: true, version: "0.12.6" },
+    agent_version: "0.1.0",
+    capabilities: ["ollama"],
+  });
+});
+
+test("a node without a load or an address of a family says null, not nothing", () => {
+  const fleet = fakeFleet();
+  fleet.beat({ ipv6: null, load: null });
+  const json = JSON.parse(JSON.stringify(describeNode(fleet.node(), 0, LIMITS)));
+  expect(json).toMatchObject({ ipv6: null, load: null });
+});
+
+test("work and failures are counted while they last", () => {
+  const fleet = fakeFleet();
+  fleet.beat();
+  const describe = () => describeNode(fleet.node(), fleet.registry.now(), LIMITS);
+  fleet.registry.reserve("a");
+  const second = fleet.registry.reserve("a");
+  fleet.registry.failed("a", "reset");
+  expect(describe()).toMatchObject({ active_jobs: 2, failure_count: 1, status: "online" });
+  second.release();
+  fleet.registry.succeeded("a", 5);
+  expect(describe()).toMatchObject({ active_jobs: 1, failure_count: 0 });
+});
+
+test("the status follows the heartbeats and the failures, and says why", async () => {
+  const fleet = fakeFleet();
+  fleet.beat();
+  const status = () => {
+    const { status, reason, liveness } = describeNode(fleet.node(), fleet.registry.now(), LIMITS);
+    return [status, reason, liveness];
+  };
+  for (let failure = 0; failure < 3; failure++) fleet.registry.failed("a", "reset");
+  expect(status()).toEqual(["degraded", "3 failures in a row, last: reset", "fresh"]);
+  for (let second = 0; second < 90; second++) {
+    await fleet.clock.advance(1000);
+    fleet.registry.sweep();
+  }
+  expect(status()).toEqual(["offline", "no heartbeat", "expired"]);
+});

@@ -1,0 +1,243 @@
+import { expect, test } from "bun:test";
+import { fakeClock } from "../shared/testing/fake_clock.ts";
+import { type AttemptRecord, createRequestLog, type RequestRecord, type RequestStart, shorten } from "./request_log.ts";
+
+function openLog(keepPrompts = true) {
+  const clock = fakeClock();
+  const finished: RequestRecord[] = [];
+  const log = createRequestLog({ clock, keepPrompts, onFinish: (record) => finished.push(record) });
+  const begin = (changes: Partial<RequestStart> = {}) =>
+    log.begin({
+      requestId: "r1",
+      clientIp: "192.168.1.50",
+      endpoint: "/jobs",
+      method: "POST",
+      model: "qwen2.5:7b",
+      stream: false,
+      json: { model: "qwen2.5:7b", prompt: "Hello", stream: false },
+      ...changes,
+    });
+  return { clock, log, begin, finished };
+}
+
+const attempt: AttemptRecord = {
+  node_id: "ollama-node-1",
+  ip_version: "IPv6",
+  node_url: "http://[2001:db8::1]:8001/execute",
+  outcome: "ok",
+  error: null,
+  duration_ms: 3000,
+};
+
+test("a record begins with the user's fields, under their names and in their order", async () => {
+  const { clock, log, begin } = openLog();
+  await clock.advance(45_123);
+  const record = begin();
+  await clock.advance(3150.5);
+  record.attempted(attempt);
+  record.finish({ status: 200, error: null });
+  const [row] = log.newest(1);
+  const users = Object.entries(row ?? {}).slice(0, 12);
+  expect(JSON.stringify(Object.fromEntries(users))).toBe(
+    JSON.stringify({
+      timestamp: "2026-01-01T00:00:45.123Z",
+      request_ip: "192.168.1.50",
+      endpoint: "/jobs",
+      method: "POST",
+      request_json: { model: "qwen2.5:7b", prompt: "Hello", stream: false },
+      node_id: "ollama-node-1",
+      ip_version: "IPv6",
+      node_url: "http://[2001:db8::1]:8001/execute",
+      status_code: 200,
+      success: true,
+      error: null,
+      duration_ms: 3150.5,
+    }),
+  );
+});
+
+test("the whole story of a request stands behind the user's fields", async () => {
+  const { clock, log, begin } = openLog();
+  const record = begin({ stream: true });
+  record.waited(40);
+  record.waited(2.25);
+  record.attempted({ ...attempt, node_id: "b", outcome: "connection_lost" });
+  record.attempted(attempt);
+  await clock.advance(120);
+  record.firstByte();
+  await clock.advance(80);
+  record.firstByte();
+  record.sent(100);
+  record.sent(23);
+  record.tokens(7, 42);
+  expect(record.attempts).toBe(2);
+  expect(record.waitedMs).toBe(42.25);
+  record.finish({ status: 200, error: null });
+  expect(log.newest(1)[0]).toMatchObject({
+    request_id: "r1",
+    model: "qwen2.5:7b",
+    stream: true,
+    attempts: [{ node_id: "b", outcome: "connection_lost" }, attempt],
+    queued_ms: 42.3,
+    first_byte_ms: 120,
+    duration_ms: 200,
+    bytes: 123,
+    prompt_tokens: 7,
+    completion_tokens: 42,
+  });
+});
+
+test("a request that no node got has no node, address or first byte", () => {
+  const { log, begin } = openLog();
+  begin().finish({ status: 503, error: "No healthy nodes available for requested model" });
+  expect(log.newest(1)[0]).toMatchObject({
+    node_id: null,
+    ip_version: null,
+    node_url: null,
+    attempts: [],
+    first_byte_ms: null,
+    success: false,
+    status_code: 503,
+    error: "No healthy nodes available for requested model",
+  });
+});
+
+test.each<[status: number, error: string | null, success: boolean]>([
+  [200, null, true],
+  [200, "the answer stopped for 60 s", false],
+  [400, null, false],
+  [499, "the client left", false],
+])("status %p with error %p is success: %p", (status, error, success) => {
+  const { log, begin } = openLog();
+  begin().finish({ status, error });
+  expect(log.newest(1)[0]?.success).toBe(success);
+});
+
+test("the last thousand requests are kept, newest first", () => {
+  const { log, begin, finished } = openLog();
+  for (let number = 0; number < 2_345; number++) {
+    begin({ requestId: `r${number}` }).finish({ status: 200, error: null });
+  }
+  const ids = log.newest(5_000).map(({ request_id }) => request_id);
+  expect(ids).toHaveLength(1000);
+  expect(ids).toEqual(Array.from({ length: 1000 }, (_, back) => `r${2_344 - back}`));
+  expect(log.newest(3).map(({ request_id }) => request_id)).toEqual(["r2344", "r2343", "r2342"]);
+  expect(finished).toHaveLength(2_345);
+});
+
+test("fewer requests than were asked for are all there are", () => {
+  const { log, begin } = openLog();
+  expect(log.newest(100)).toEqual([]);
+  begin().finish({ status: 200, error: null });
+  expect(log.newest(100)).toHaveLength(1);
+  expect(log.newest(0)).toEqual([]);
+});
+
+test("a request is listed once it has finished, in the order of finishing", () => {
+  const { log, begin } = openLog();
+  const [slow, quick] = [begin({ requestId: "slow" }), begin({ requestId: "quick" })];
+  quick.finish({ status: 200, error: null });
+  slow.finish({ status: 200, error: null });
+  expect(log.newest(9).map(({ request_id }) => request_id)).toEqual(["slow", "quick"]);
+});
+
+test("a request finishes once, and nothing after that changes its record", () => {
+  const { log, begin, finished } = openLog();
+  const record = begin();
+  record.attempted(attempt);
+  record.finish({ status: 200, error: null });
+  const before = JSON.stringify(log.newest(9));
+  record.attempted({ ...attempt, node_id: "late" });
+  record.sent(5);
+  record.tokens(1, 1);
+  record.waited(9);
+  record.firstByte();
+  record.finish({ status: 502, error: "late" });
+  expect(JSON.stringify(log.newest(9))).toBe(before);
+  expect(finished).toHaveLength(1);
+});
+
+test("LOG_PROMPTS=0 keeps what a request asks for and leaves out every text of a person", () => {
+  const { log, begin } = openLog(false);
+  const json = {
+    model: "llama3",
+    prompt: "secret",
+    system: "secret",
+    messages: [{ role: "user", content: "secret" }],
+    images: ["secret"],
+    suffix: "secret",
+    template: "secret",
+    format: { secret: true },
+    something_new: "secret",
+    stream: true,
+    options: { temperature: 0.5 },
+    keep_alive: "5m",
+  };
+  begin({ json }).finish({ status: 200, error: null });
+  const kept = log.newest(1)[0]?.request_json;
+  expect(JSON.stringify(kept)).not.toContain("secret");
+  expect(kept).toMatchObject({
+    model: "llama3",
+    prompt: "(not logged)",
+    messages: "(not logged)",
+    something_new: "(not logged)",
+    stream: true,
+    options: { temperature: 0.5 },
+    keep_alive: "5m",
+  });
+});
+
+test("LOG_PROMPTS=0 keeps no text under options either", () => {
+  const { log, begin } = openLog(false);
+  begin({ json: { model: "m", options: { seed: 1, stop: ["secret"], note: "secret" } } }).finish({
+    status: 200,
+    error: null,
+  });
+  expect(log.newest(1)[0]?.request_json).toEqual({
+    model: "m",
+    options: { seed: 1, stop: "(not logged)", note: "(not logged)" },
+  });
+});
+
+test.each<[json: unknown]>([["just a text"], [null], [undefined], [7]])(
+  "LOG_PROMPTS=0 keeps nothing of a body that is no object: %p",
+  (json) => {
+    const { log, begin } = openLog(false);
+    begin({ json }).finish({ status: 400, error: "no" });
+    expect(log.newest(1)[0]?.request_json).toBeNull();
+  },
+);
+
+test("a thousand fields of a client's own making are not all kept, prompts or not", () => {
+  const json = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`field${index}`, index]));
+  for (const keepPrompts of [true, false]) {
+    const { log, begin } = openLog(keepPrompts);
+    begin({ json }).finish({ status: 200, error: null });
+    expect(Object.keys(log.newest(1)[0]?.request_json ?? {}).length).toBeLessThanOrEqual(51);
+  }
+});
+
+const deep = (levels: number): unknown => (levels === 0 ? "bottom" : [deep(levels - 1)]);
+
+test.each<[what: string, value: unknown, kept: unknown]>([
+  ["a text of 4000 characters stays", "x".repeat(4000), "x".repeat(4000)],
+  ["one more is cut and says so", `${"x".repeat(4000)}y`, `${"x".repeat(4000)}… (1 more characters)`],
+  ["fifty entries stay", Array(50).fill(1), Array(50).fill(1)],
+  ["the fifty-first is counted", Array(52).fill(1), [...Array(50).fill(1), "… (2 more)"]],
+  ["numbers, booleans and null stay", [1, true, null], [1, true, null]],
+  ["texts inside are cut too", { a: ["z".repeat(4003)] }, { a: [`${"z".repeat(4000)}… (3 more characters)`] }],
+  ["six levels stay", deep(5), deep(5)],
+  ["a long name of a field is cut", { ["k".repeat(4001)]: 1 }, { [`${"k".repeat(4000)}… (1 more characters)`]: 1 }],
+])("what is kept of a request: %s", (_, value, kept) => {
+  expect(shorten(value)).toEqual(kept);
+});
+
+test("what lies deeper than six levels is named but not kept", () => {
+  expect(JSON.stringify(shorten(deep(7)))).toBe('[[[[[["… (deeper than the log keeps)"]]]]]]');
+});
+
+test("a hostile field name changes nothing but its own record", () => {
+  const kept = shorten(JSON.parse('{"__proto__": {"polluted": true}, "a": 1}'));
+  expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  expect(JSON.stringify(kept)).toBe('{"__proto__":{"polluted":true},"a":1}');
+});
