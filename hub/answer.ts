@@ -24,6 +24,7 @@ export function conclude(job: Job, failures: readonly Failed[], deps: RelayDeps)
   const last = failures.at(-1);
   if (!last) return refuse(job, { kind: "no_node" });
   if (last.failure === "hub_stopping") return refuse(job, { kind: "stopping" });
+  if (last.failure === "hub_exhausted") return refuse(job, { kind: "exhausted", message: last.message });
   if (last.failure === "model_missing" && last.answer) {
     // Nobody has it after all, and Ollama's own words say so best.
     const { nodeId, message, answer } = last;
@@ -38,7 +39,7 @@ export function refuse(job: Job, refusal: Refusal): Response {
   const { status, body } = job.face.refuse(job, refusal);
   const headers = headersOf(job, null);
   if ("retryAfterSeconds" in refusal) headers.set("retry-after", String(refusal.retryAfterSeconds));
-  if (refusal.kind === "stopping") headers.set("retry-after", "5");
+  if (refusal.kind === "stopping" || refusal.kind === "exhausted") headers.set("retry-after", "5");
   job.record.finish({ status, error: describe(refusal) });
   return Response.json(body, { status, headers });
 }
@@ -62,6 +63,8 @@ export function describe(refusal: Refusal): string {
       return `No slot became free in time; try again in ${refusal.retryAfterSeconds} s`;
     case "stopping":
       return "The hub is shutting down";
+    case "exhausted":
+      return `The hub cannot take more at the moment: ${refusal.message}`;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The hub's routes and how errors look on them. No logic: each route hands over to the file that owns it. */
 import { zValidator } from "@hono/zod-validator";
 import { type Context, Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import { parseAddress } from "../shared/address.ts";
 import { describeIssues } from "../shared/errors.ts";
@@ -9,9 +10,10 @@ import type { Logger } from "../shared/log.ts";
 import { HEADERS, heartbeat, PATHS } from "../shared/protocol.ts";
 import { boundIdleTimeout, type HubEnv, liftIdleTimeout, readBody } from "./api/body.ts";
 import { dashboard } from "./api/dashboard.ts";
-import { placeJob, readJob } from "./api/jobs.ts";
+import { readJob } from "./api/jobs.ts";
 import { describeNode } from "./api/nodes.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
+import { parseJson } from "./ndjson.ts";
 import { KEPT_REQUESTS, type RequestLog } from "./request_log.ts";
 
 export interface HubAppDeps extends DispatchDeps {
@@ -24,6 +26,9 @@ export interface HubAppDeps extends DispatchDeps {
   /** Milliseconds a request may take altogether. */
   readonly requestMs: number;
 }
+
+/** Bytes: ten thousand model names fit. */
+const LARGEST_HEARTBEAT = 1_000_000;
 
 const logsQuery = z.object({ limit: z.coerce.number().int().min(1).max(KEPT_REQUESTS).default(100) });
 
@@ -38,16 +43,20 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   });
   app.notFound((context) => context.json({ detail: `Not Found: ${context.req.method} ${context.req.path}` }, 404));
   app.onError((error, context) => {
+    if (error instanceof HTTPException) return context.json({ detail: error.message }, error.status);
     hub.log.error({ err: error, method: context.req.method, path: context.req.path }, "unexpected error");
     return context.json({ detail: "Internal error in the hub; its log has the details" }, 500);
   });
 
   app.get(PATHS.healthz, (context) => context.json({ status: "ok" }));
 
-  app.post(PATHS.heartbeat, zValidator("json", heartbeat, badRequest), (context) => {
-    const beat = context.req.valid("json");
-    const node = registry.heartbeat(beat, parseAddress(peerAddress(context.env, context.req.raw)));
-    return context.json({ node_id: beat.node_id, status: "ok", ipv4: node?.ipv4, ipv6: node?.ipv6 });
+  app.post(PATHS.heartbeat, async (context) => {
+    const body = await readBody(context, LARGEST_HEARTBEAT);
+    if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 1 MB" }, 413);
+    const beat = heartbeat.safeParse(body.kind === "whole" ? parseJson(new TextDecoder().decode(body.bytes)) : null);
+    if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
+    const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
+    return context.json({ node_id: beat.data.node_id, status: "ok", ipv4: node?.ipv4, ipv6: node?.ipv6 });
   });
 
   app.get("/nodes", (context) => {
@@ -66,30 +75,29 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
 
   app.post("/jobs", async (context) => {
     const id = crypto.randomUUID();
-    const request = context.req.raw;
+    const { signal } = context.req.raw;
     const body = await readBody(context, hub.maxBody);
-    const job = body.kind === "whole" ? readJob(body.bytes) : null;
+    const read = body.kind === "whole" ? readJob(id, body.bytes) : { problem: "The body broke off before its end" };
+    const job = "problem" in read ? null : read;
     const record = requestLog.begin({
       requestId: id,
-      clientIp: peerAddress(context.env, request),
+      clientIp: peerAddress(context.env, context.req.raw),
       endpoint: context.req.path,
       method: context.req.method,
-      model: typeof job === "object" ? (job?.model ?? null) : null,
-      stream: typeof job === "object" && (job?.stream ?? true),
-      json: typeof job === "object" ? job : null,
+      model: job?.model ?? null,
+      stream: job?.stream ?? false,
+      json: job?.request ?? null,
     });
     const reject = (status: 400 | 413, detail: string) => {
       record.finish({ status, error: detail });
       return context.json({ detail }, status, { [HEADERS.requestId]: id });
     };
     if (body.kind === "too large") return reject(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`);
-    if (job === null) return reject(400, "The body broke off before its end");
-    if (typeof job === "string") return reject(400, job);
+    if ("problem" in read) return reject(400, read.problem);
 
     liftIdleTimeout(context);
     const deadlineAt = hub.clock.now() + hub.requestMs;
-    const placed = placeJob(id, job);
-    const response = await dispatch({ id, ...placed, signal: request.signal, deadlineAt, record }, hub);
+    const response = await dispatch({ ...read, signal, deadlineAt, record }, hub);
     boundIdleTimeout(context, hub.attemptTimes.idleMs);
     return response;
   });

@@ -2,8 +2,8 @@
 import type { Clock } from "../shared/clock.ts";
 import type { ModelKey } from "../shared/model_name.ts";
 
-/** What a waiter's turn brings: look again, waited too long, or the client left. */
-export type Turn = "look" | "timeout" | "left";
+/** What a waiter's turn brings: look again, waited too long, the client left, or the hub is shutting down. */
+export type Turn = "look" | "timeout" | "left" | "stopping";
 
 export interface Ticket extends Disposable {
   /**
@@ -11,8 +11,6 @@ export interface Ticket extends Disposable {
    * this waiter cannot use every node (it was at some already), so those behind it may look as well.
    */
   turn(passOn: boolean): Promise<Turn>;
-  /** Milliseconds since the room was entered. */
-  waitedMs(): number;
   /** Leaves the room; whoever is next may look. Harmless when called twice. */
   leave(): void;
 }
@@ -23,6 +21,17 @@ export interface WaitingRoomOptions {
   readonly size: number;
   /** Milliseconds a waiter stays at most. */
   readonly timeoutMs: number;
+  /** Aborted when nobody who waits will be served any more. */
+  readonly stopping?: AbortSignal;
+}
+
+export interface WaiterOptions {
+  /** It was placed already, so it goes before the rest. */
+  readonly front?: boolean;
+  /** Milliseconds the same request waited here before. */
+  readonly waitedMs?: number;
+  /** Monotonic ms after which it would wait in vain. */
+  readonly deadlineAt?: number;
 }
 
 export type WaitingRoom = ReturnType<typeof createWaitingRoom>;
@@ -34,10 +43,14 @@ interface Waiter {
   woken: boolean;
   /** It cannot use every node, as it said with its last turn: those behind it may look as well. */
   passesOn: boolean;
+  /** Monotonic ms since when it waits. */
+  readonly since: number;
 }
 
+const NEVER = new AbortController().signal;
+
 /** An empty waiting room. */
-export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions) {
+export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: WaitingRoomOptions) {
   const queues = new Map<ModelKey, Waiter[]>();
   let length = 0;
 
@@ -61,19 +74,19 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
     /** True when somebody waits for `model`: a newcomer must not overtake them. */
     hasWaiters: (model: ModelKey): boolean => queues.has(model),
 
-    /** Capacity may have changed: the first of every model's waiters looks. */
+    /** Capacity may have changed: the first of every model's waiters looks, who has waited longest first. */
     wake(): void {
-      for (const queue of queues.values()) wake(queue[0]);
+      const first = Array.from(queues.values(), ([waiter]) => waiter);
+      first.sort((a, b) => (a?.since ?? 0) - (b?.since ?? 0));
+      for (const waiter of first) wake(waiter);
     },
 
-    /**
-     * Draws a ticket, or null when the room is full. `waitedMs`: how long the same request waited here before; one that
-     * did, or was placed already, goes to the front.
-     */
-    enter(model: ModelKey, signal: AbortSignal, { front = false, waitedMs = 0 } = {}): Ticket | null {
+    /** Draws a ticket, or null when the room is full. */
+    enter(model: ModelKey, signal: AbortSignal, options: WaiterOptions = {}): Ticket | null {
+      const { front = false, waitedMs = 0, deadlineAt = Number.POSITIVE_INFINITY } = options;
       if (length >= size) return null;
       const enteredAt = clock.now();
-      const waiter: Waiter = { resolve: null, woken: false, passesOn: false };
+      const waiter: Waiter = { resolve: null, woken: false, passesOn: false, since: enteredAt - waitedMs };
       const queue = queues.get(model) ?? [];
       queues.set(model, queue);
       if (front) queue.unshift(waiter);
@@ -96,10 +109,10 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
       return {
         leave,
         [Symbol.dispose]: leave,
-        waitedMs: () => clock.now() - enteredAt,
         turn(passOn) {
           if (signal.aborted) return Promise.resolve("left");
-          const remaining = enteredAt + timeoutMs - waitedMs - clock.now();
+          if (stopping.aborted) return Promise.resolve("stopping");
+          const remaining = Math.min(waiter.since + timeoutMs, deadlineAt) - clock.now();
           if (remaining <= 0) return Promise.resolve("timeout");
           waiter.passesOn = passOn;
           const next = queue.indexOf(waiter) + 1;
@@ -110,15 +123,18 @@ export function createWaitingRoom({ clock, size, timeoutMs }: WaitingRoomOptions
           }
           return new Promise<Turn>((resolve) => {
             const onAbort = () => settle("left");
+            const onStopping = () => settle("stopping");
             const cancelTimeout = clock.after(remaining, () => settle("timeout"));
             const settle = (turn: Turn) => {
               waiter.resolve = null;
               cancelTimeout();
               signal.removeEventListener("abort", onAbort);
+              stopping.removeEventListener("abort", onStopping);
               resolve(turn);
             };
             waiter.resolve = settle;
             signal.addEventListener("abort", onAbort, { once: true });
+            stopping.addEventListener("abort", onStopping, { once: true });
           });
         },
       };

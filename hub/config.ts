@@ -43,7 +43,16 @@ export const HUB_SETTINGS = {
     doc: "Failures in a row after which a node is degraded and gets no new work for a while",
     parse: wholeNumber(1, 1000),
   },
-  nodeRequestTimeout: seconds("NODE_REQUEST_TIMEOUT", 120, "How long a node may take to the first byte of its answer"),
+  nodeRequestTimeout: seconds(
+    "NODE_REQUEST_TIMEOUT",
+    120,
+    "How long a node may take to the first byte of a streamed answer",
+  ),
+  wholeAnswerTimeout: seconds(
+    "WHOLE_ANSWER_TIMEOUT",
+    600,
+    "How long it may take to an answer with stream false, which comes when all of it is generated",
+  ),
   modelLoadTimeout: seconds("MODEL_LOAD_TIMEOUT", 300, "The same while the node says that it is loading the model"),
   streamIdleTimeout: seconds("STREAM_IDLE_TIMEOUT", 60, "How long an answer may pause between two pieces"),
   requestTimeout: seconds("REQUEST_TIMEOUT", 1800, "How long a request may take altogether"),
@@ -93,9 +102,16 @@ export type HubConfig = Values<typeof HUB_SETTINGS>;
 /** Reads the hub's configuration. Throws ConfigError, naming every bad variable and every contradiction. */
 export function readHubConfig(environment: Environment): HubConfig {
   const read = readSettings(HUB_SETTINGS, environment);
-  // A long NODE_REQUEST_TIMEOUT that was set before there was a limit for loading lengthens that one's default.
-  const unset = (environment[HUB_SETTINGS.modelLoadTimeout.variable] ?? "").trim() === "";
-  const config = unset ? { ...read, modelLoadTimeout: Math.max(read.modelLoadTimeout, read.nodeRequestTimeout) } : read;
+  // A long NODE_REQUEST_TIMEOUT that was set before there were limits of their own lengthens these limits' defaults.
+  const atLeast = (name: "modelLoadTimeout" | "wholeAnswerTimeout") => {
+    const unset = (environment[HUB_SETTINGS[name].variable] ?? "").trim() === "";
+    return unset ? Math.max(read[name], read.nodeRequestTimeout) : read[name];
+  };
+  const config = {
+    ...read,
+    modelLoadTimeout: atLeast("modelLoadTimeout"),
+    wholeAnswerTimeout: atLeast("wholeAnswerTimeout"),
+  };
   const problems: string[] = [];
   if (config.heartbeatInterval * 2 > config.heartbeatTtl) {
     problems.push(

@@ -1,5 +1,5 @@
 /** Brings one request to one node: dials its routes in order and gives the body to the first connection that stands. */
-import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import { errorCode, type FleetFetch } from "../shared/fleet_fetch.ts";
 import type { Route } from "./registry.ts";
 
 export interface DeliveryTimes {
@@ -92,8 +92,9 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     if (state !== "dialling") return;
     state = connected ? "connected" : "failed";
     if (error !== undefined) failure = error instanceof Error ? error : new Error(String(error));
-    // A client that left in the middle says nothing about the route.
-    if (!parcel.signal.aborted) deps.onRoute(route, connected);
+    clearConnectLimit();
+    // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
+    if (!parcel.signal.aborted && !isOwnShortage(error)) deps.onRoute(route, connected);
     resolve(connected);
   };
 
@@ -101,9 +102,10 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
   if (parcel.signal.aborted) onCallerAbort();
   else parcel.signal.addEventListener("abort", onCallerAbort, { once: true });
   const connectLimit = AbortSignal.timeout(deps.times.connectMs);
-  connectLimit.addEventListener("abort", () => {
-    if (state === "dialling") abort.abort(new ConnectTimeout(`no connection within ${deps.times.connectMs} ms`));
-  });
+  const onConnectLimit = () => abort.abort(new ConnectTimeout(`no connection within ${deps.times.connectMs} ms`));
+  // Not left to fire in vain: until then it would hold the body.
+  const clearConnectLimit = () => connectLimit.removeEventListener("abort", onConnectLimit);
+  connectLimit.addEventListener("abort", onConnectLimit);
 
   const body = new ReadableStream<Uint8Array>(
     {
@@ -142,6 +144,11 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     error: () => failure,
   };
   return dial;
+}
+
+/** True when `error` says that this process has no descriptors left, which is nobody else's fault. */
+export function isOwnShortage(error: unknown): boolean {
+  return error instanceof Error && /^(EMFILE|ENFILE)/.test(errorCode(error) || error.message);
 }
 
 /** Resolves when one of `dials` has connected; never, when none does. */

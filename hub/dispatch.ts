@@ -1,7 +1,7 @@
 /** The request path: one client request becomes one committed answer, or one honest refusal. */
 import type { Clock } from "../shared/clock.ts";
 import { clientLeft, commit, conclude, refuse } from "./answer.ts";
-import type { Ticket, WaitingRoom } from "./capacity.ts";
+import type { Ticket, WaiterOptions, WaitingRoom } from "./capacity.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job } from "./job.ts";
 import { mayFailOver, RULES } from "./policy/failover.ts";
@@ -31,16 +31,14 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       const choice = choose(registry.all(), { model: job.key, tried }, registry.now(), hub.liveness);
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && waitingRoom.hasWaiters(job.key))) {
-        ticket ??= waitingRoom.enter(job.key, job.signal, {
-          front: failures.length > 0,
-          waitedMs: job.record.waitedMs,
-        });
+        ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(hub) });
         const waitsSince = clock.now();
         const turn = await ticket.turn(tried.size > 0);
         job.record.waited(clock.now() - waitsSince);
-        if (turn === "look") continue;
+        if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
+        if (turn === "stopping") return refuse(job, { kind: "stopping" });
         return refuse(job, { kind: "queue_timeout", ...waitingFacts(hub) });
       }
       const { node } = choice;
@@ -71,6 +69,10 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   } finally {
     ticket?.leave();
   }
+}
+
+function waiterOptions({ record, deadlineAt }: Job, failures: readonly Failed[]): WaiterOptions {
+  return { front: failures.length > 0, waitedMs: record.waitedMs, deadlineAt };
 }
 
 function waitingFacts({ registry, waitingRoom }: DispatchDeps): { waiting: number; retryAfterSeconds: number } {

@@ -13,6 +13,9 @@ const WHOLE = expectedText(PROMPT, 0, TOKENS);
 /** Model in memory on `a` only, so that of two idle nodes `a` is asked first. */
 const A_FIRST: FleetOptions = { ollama: { loaded: [] }, ollamas: { a: { loaded: ["llama3:latest"] } } };
 
+const webPage =
+  `HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 22\r\n\r\n<html>\n<p>Login</html>\n`.slice(0, -1);
+
 /** What a client of /jobs ends up with. */
 interface Received {
   readonly status: number;
@@ -130,16 +133,15 @@ for (const stream of [true, false]) {
         void socket.write('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{"a":'),
       "truncated",
     ],
-    [
-      "ends a stream before its first line",
-      (socket) => void socket.write(STREAM_HEAD + chunk("")),
-      stream ? "truncated" : "ok",
-    ],
+    ["answers nothing at all", (socket) => void socket.write(STREAM_HEAD + chunk("")), "truncated"],
+    ["shows a web page", (socket) => void socket.write(webPage), "protocol_error"],
+    ["answers 204", (socket) => void socket.write("HTTP/1.1 204 No Content\r\n\r\n"), "protocol_error"],
+    ["answers with JSON of its own", (socket) => void socket.write(jsonResponse({ hello: "world" })), "protocol_error"],
+    ["answers with an empty object", (socket) => void socket.write(jsonResponse({})), "protocol_error"],
   ])(`${how} request survives a node that %s`, async (_, onJob, outcome) => {
     await using fleet = await startFleet({ nodes: ["b"], ollama: { loaded: [] } });
     using bad = startFakeNode({ nodeId: "a", onJob });
     await fleet.hub.heartbeat({ ...bad.heartbeat(), loaded: ["llama3:latest"] });
-    if (outcome === "ok") return; // A stream was not asked for, so nothing tells it from an empty answer.
     const got = await ask(fleet, stream);
     expect(got.answer).toBe(WHOLE);
     expect(await lastAttempts(fleet)).toEqual([`a ${outcome}`, "b ok"]);
@@ -158,7 +160,10 @@ for (const stream of [true, false]) {
   });
 
   test(`${how} request goes on when its first node gives no first byte in time`, async () => {
-    await using fleet = await startFleet({ ...A_FIRST, hub: { environment: { NODE_REQUEST_TIMEOUT: "0.2" } } });
+    await using fleet = await startFleet({
+      ...A_FIRST,
+      hub: { environment: { NODE_REQUEST_TIMEOUT: "0.2", WHOLE_ANSWER_TIMEOUT: "0.2" } },
+    });
     fleet.ollama("a").fault({ kind: "hangBeforeHeaders" });
     const got = await ask(fleet, stream);
     expect(got.answer).toBe(WHOLE);
@@ -167,7 +172,10 @@ for (const stream of [true, false]) {
   });
 
   test(`${how} request that no node answers in time gets 504 and the story`, async () => {
-    await using fleet = await startFleet({ ...A_FIRST, hub: { environment: { NODE_REQUEST_TIMEOUT: "0.2" } } });
+    await using fleet = await startFleet({
+      ...A_FIRST,
+      hub: { environment: { NODE_REQUEST_TIMEOUT: "0.2", WHOLE_ANSWER_TIMEOUT: "0.2" } },
+    });
     for (const id of ["a", "b"]) fleet.ollama(id).fault({ kind: "hangBeforeHeaders" });
     const got = await ask(fleet, stream);
     expect(got.status).toBe(504);
@@ -188,7 +196,10 @@ for (const stream of [true, false]) {
     await using fleet = await startFleet({
       nodes: ["a"],
       ollama: { loaded: [], loadMs: 2500 },
-      hub: { probeTimes, environment: { NODE_REQUEST_TIMEOUT: "1.8", MODEL_LOAD_TIMEOUT: "20" } },
+      hub: {
+        probeTimes,
+        environment: { NODE_REQUEST_TIMEOUT: "1.8", WHOLE_ANSWER_TIMEOUT: "1.8", MODEL_LOAD_TIMEOUT: "20" },
+      },
     });
     const got = await ask(fleet, stream);
     expect(got.answer).toBe(WHOLE);
@@ -382,4 +393,94 @@ test("the only node is used even when it is degraded: rather a try than a refusa
   for (let asked = 0; asked < 3; asked++) expect((await ask(fleet, false)).status).toBe(503);
   expect((await fleet.hub.nodes()).get("a")?.status).toBe("degraded");
   expect((await ask(fleet, false)).answer).toBe(WHOLE);
+});
+
+test('a busy node that says "at once" is not asked thousands of times', async () => {
+  await using fleet = await startFleet({ nodes: [], hub: { environment: { QUEUE_TIMEOUT: "1.5" } } });
+  using busy = startFakeNode({
+    nodeId: "busy",
+    onJob: (socket) =>
+      void socket.write(
+        "HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nbusy",
+      ),
+  });
+  await fleet.hub.heartbeat(busy.heartbeat());
+  expect((await ask(fleet, false)).status).toBe(503);
+  expect(busy.jobs).toBeLessThan(4);
+});
+
+test("an answer that is not streamed may take longer than the first byte of a stream", async () => {
+  const environment = { NODE_REQUEST_TIMEOUT: "0.2", WHOLE_ANSWER_TIMEOUT: "20" };
+  await using fleet = await startFleet({ nodes: ["a"], ollama: { tokensPerSecond: 16 }, hub: { environment } });
+  expect((await ask(fleet, false)).answer).toBe(WHOLE);
+  expect(await failureCount(fleet, "a")).toBe(0);
+});
+
+test("requests for one model do not starve a request for another", async () => {
+  await using fleet = await startFleet({
+    nodes: ["a"],
+    slots: 1,
+    ollama: { models: ["llama3:latest", "other:latest"], firstTokenMs: 50 },
+    hub: { environment: { QUEUE_TIMEOUT: "5" } },
+  });
+  let served = 0;
+  let over = false;
+  const greedy = Array.from({ length: 3 }, async () => {
+    while (!over) served += (await ask(fleet, false)).status === 200 ? 1 : 0;
+  });
+  await eventually(() => expect(served).toBeGreaterThan(3));
+  const before = served;
+  const other = await ask(fleet, false, { model: "other" });
+  const meanwhile = served - before;
+  over = true;
+  await Promise.all(greedy);
+  expect(other.status).toBe(200);
+  // Those that waited already go first, and no newcomer does.
+  expect(meanwhile).toBeLessThanOrEqual(4);
+});
+
+test("a request that waits when the hub stops is told so", async () => {
+  await using fleet = await startFleet({
+    nodes: ["a"],
+    slots: 1,
+    ollama: { firstTokenMs: 60_000 },
+    hub: { environment: { DRAIN_TIMEOUT: "0.3" } },
+  });
+  const running = ask(fleet, true);
+  await fleet.hub.nodeThat("a", (node) => node.active_jobs === 1);
+  const waiting = ask(fleet, true);
+  await eventually(async () => expect((await fetch(`${fleet.hub.url}/healthz`)).status).toBe(200));
+  await fleet.hub.drain();
+  for (const got of await Promise.all([running, waiting])) {
+    expect(got.status).toBe(503);
+    expect(JSON.parse(got.text)).toEqual({ detail: "The hub is shutting down" });
+    expect(got.headers.get("retry-after")).toBe("5");
+  }
+});
+
+test("REQUEST_TIMEOUT ends a request that waits, and it is not sent afterwards", async () => {
+  await using fleet = await startFleet({ nodes: [], hub: { environment: { REQUEST_TIMEOUT: "0.5" } } });
+  using busy = startFakeNode({
+    nodeId: "busy",
+    onJob: (socket) => void socket.write("HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"),
+  });
+  await fleet.hub.heartbeat(busy.heartbeat());
+  const got = await ask(fleet, true);
+  expect(got.status).toBe(503);
+  expect(JSON.parse(got.text).detail).toContain("No slot became free in time");
+  await Bun.sleep(1200);
+  expect(busy.jobs).toBe(1);
+});
+
+test("what a node did when its agent was started again goes elsewhere at once, though its old connection stays open", async () => {
+  await using fleet = await startFleet({ nodes: ["b"], ollama: { loaded: [] } });
+  using silent = startFakeNode({ nodeId: "a", onJob: () => {} });
+  const beat = { ...silent.heartbeat(), loaded: ["llama3:latest"] };
+  await fleet.hub.heartbeat({ ...beat, boot_id: "one", seq: 1 });
+  const asked = ask(fleet, true);
+  await eventually(() => expect(silent.jobs).toBe(1));
+  await fleet.hub.heartbeat({ ...beat, boot_id: "two", seq: 1 });
+  expect((await asked).answer).toBe(WHOLE);
+  expect(await lastAttempts(fleet)).toEqual(["a node_restarted", "b ok"]);
+  expect(await failureCount(fleet, "a")).toBe(0);
 });

@@ -3,17 +3,19 @@ import type { Clock } from "../shared/clock.ts";
 import { failureWords } from "../shared/failure_words.ts";
 import { headersToPassOn } from "../shared/http_headers.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
-import { type DeliverDeps, deliver, type RouteFailure } from "./deliver.ts";
-import type { Framing, Job } from "./job.ts";
+import { type DeliverDeps, deliver, isOwnShortage, type RouteFailure } from "./deliver.ts";
+import type { Face, Job } from "./job.ts";
 import { parseJson } from "./ndjson.ts";
 import { type FailureKind, readAnswer, readErrorLine } from "./policy/failover.ts";
-import type { NodeRecord, Route } from "./registry.ts";
+import { NodeLost, type NodeRecord, type Route } from "./registry.ts";
 
 export interface AttemptTimes {
   /** Milliseconds until the first byte of the answer (`NODE_REQUEST_TIMEOUT`). */
   readonly firstByteMs: number;
   /** The same while the node says that it is loading the model. */
   readonly firstByteLoadingMs: number;
+  /** Milliseconds until an answer that is not streamed, of which the first byte comes when all is generated. */
+  readonly wholeAnswerMs: number;
   /** Milliseconds between two pieces of an answer. */
   readonly idleMs: number;
 }
@@ -48,9 +50,9 @@ export interface ByteSource {
 }
 
 export type AttemptOutcome =
-  | { readonly kind: "answer"; readonly route: Route; readonly answer: Answer }
+  | { readonly kind: "answer"; readonly nodeId: string; readonly route: Route; readonly answer: Answer }
   /** Ollama refused the request itself. */
-  | { readonly kind: "rejected"; readonly route: Route; readonly answer: Answer }
+  | { readonly kind: "rejected"; readonly nodeId: string; readonly route: Route; readonly answer: Answer }
   | Failed
   /** The client left. */
   | { readonly kind: "cancelled"; readonly route: Route | null };
@@ -86,6 +88,7 @@ export class AttemptError extends Error {
 /** Bytes of a non-streamed answer, or of one frame of a stream, above which something is wrong with the node. */
 const LARGEST_ANSWER = 256 * 1024 * 1024;
 const LARGEST_FRAME = 16 * 1024 * 1024;
+const OPENING_BRACE = 123;
 
 /**
  * Sends `job` to `node` by its `routes` and waits for what decides: the whole answer, or of a stream the first frame.
@@ -137,35 +140,30 @@ interface Origin {
 
 async function readOutcome(job: Job, from: Origin, response: Response, line: Line): Promise<AttemptOutcome> {
   const { status } = response;
-  const headers = headersToPassOn(response.headers);
+  const head = { status, headers: headersToPassOn(response.headers) };
   const source = line.read(response);
-  const streamed = job.stream && status === 200 && isStream(response);
-  const answer: Answer = streamed
-    ? { status, headers, bytes: await readFirstFrame(source, job), rest: source }
-    : { status, headers, ...(await readWhole(source, response)), rest: null };
-  return readStatus(from, answer, declineReason(response.headers), streamed ? job.face.framing : null);
-}
-
-function readStatus(
-  from: Origin,
-  answer: Answer,
-  declined: DeclineReason | null,
-  framing: Framing | null,
-): AttemptOutcome {
-  // Before version 0.12.6 an Ollama that failed before its first token answered 200 and one error line.
-  // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over.
-  const early = framing?.readLast(answer.bytes);
-  if (early?.kind === "error" && readErrorLine(early.message).kind !== "rejected") {
-    const status = /not found/.test(early.message) ? 404 : 500;
-    const headers = new Headers({ "content-type": "application/json" });
-    return readFailure(from, { status, headers, bytes: answer.bytes, rest: null }, early.message, null);
+  if (status !== 200) {
+    const answer = { ...head, bytes: await readAll(source), rest: null };
+    return readStatus(from, answer, errorText(answer.bytes), declineReason(response.headers));
   }
-  return readFailure(from, answer, answer.status === 200 ? "" : errorText(answer.bytes), declined);
+  // How the answer is labelled decides nothing: what came decides whether it is one.
+  const started = job.stream ? await readFirstFrames(source, job.face) : { bytes: await readAll(source), ended: true };
+  if (started.ended) return { kind: "answer", ...from, answer: wholeAnswer(job.face, head, started.bytes) };
+  const answer = { ...head, bytes: started.bytes, rest: source };
+  // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over. Before
+  // version 0.12.6 that was also how Ollama refused a request: with status 200.
+  const early = job.face.framing.readLast(started.bytes);
+  if (early.kind !== "error" || readErrorLine(early.message).kind === "rejected")
+    return { kind: "answer", ...from, answer };
+  const early404 = /not found/.test(early.message);
+  const headers = new Headers({ "content-type": "application/json" });
+  const refusal = { status: early404 ? 404 : 500, headers, bytes: started.bytes, rest: null };
+  return readStatus(from, refusal, early.message, null);
 }
 
-function readFailure(from: Origin, answer: Answer, text: string, declined: DeclineReason | null): AttemptOutcome {
+function readStatus(from: Origin, answer: Answer, text: string, declined: DeclineReason | null): AttemptOutcome {
   const { kind } = readAnswer(answer.status, text, declined);
-  if (kind === "answer" || kind === "rejected") return { kind, route: from.route, answer };
+  if (kind === "rejected") return { kind, ...from, answer };
   const restMs = retryAfterMs(answer.headers);
   return {
     kind: "failed",
@@ -189,19 +187,22 @@ interface Line {
 function openLine(job: Job, node: NodeRecord, deps: ForwardDeps): Line {
   const { clock, attemptTimes: times } = deps;
   const abort = new AbortController();
+  // The registry replaces the node's signal when it fires.
+  const { lost } = node;
   const end = (failure: FailureKind, message: string, status?: number) =>
     abort.abort(new AttemptError(failure, message, status));
   const stopListening = [
     onAbort(job.signal, () => abort.abort(job.signal.reason)),
-    onAbort(node.lost, () => end("node_lost", messageOf(node.lost.reason))),
+    onAbort(lost, () => end(wasRestarted(lost.reason) ? "node_restarted" : "node_lost", messageOf(lost.reason))),
     onAbort(deps.stopping, () => end("hub_stopping", "the hub is shutting down", 503)),
-    clock.after(job.deadlineAt - clock.now(), () => end("deadline", "the request took too long", 504)),
+    clock.after(Math.max(0, job.deadlineAt - clock.now()), () => end("deadline", "the request took too long", 504)),
   ];
 
-  let cancelLimit = clock.after(times.firstByteMs, () => {
+  const patienceMs = job.stream ? times.firstByteMs : times.wholeAnswerMs;
+  let cancelLimit = clock.after(patienceMs, () => {
     const timeOut = (ms: number) => end("first_byte_timeout", `no answer within ${ms / 1000} s`, 504);
-    if (!node.loading.has(job.key)) return timeOut(times.firstByteMs);
-    const more = times.firstByteLoadingMs - times.firstByteMs;
+    const more = times.firstByteLoadingMs - patienceMs;
+    if (more <= 0 || !node.loading.has(job.key)) return timeOut(patienceMs);
     cancelLimit = clock.after(more, () => timeOut(times.firstByteLoadingMs));
   });
 
@@ -253,17 +254,21 @@ function onAbort(signal: AbortSignal, run: () => void): () => void {
   return () => signal.removeEventListener("abort", run);
 }
 
-async function readFirstFrame(source: ByteSource, job: Job): Promise<Uint8Array> {
+/** Reads until a frame is whole, or to the end of an answer that has none: a load request is answered by one object. */
+async function readFirstFrames(source: ByteSource, face: Face): Promise<{ bytes: Uint8Array; ended: boolean }> {
   let bytes = new Uint8Array();
-  while (job.face.framing.endOfLastFrame(bytes) === 0) {
+  for (;;) {
     const piece = await source.read();
-    if (piece === null) throw new AttemptError("truncated", "the answer ended before its first line was whole");
+    if (piece === null) return { bytes, ended: true };
     bytes = append(bytes, piece);
+    const end = face.framing.endOfLastFrame(bytes);
+    if (end === 0) continue;
+    if (face.framing.isFirst(bytes.subarray(0, end))) return { bytes, ended: false };
+    throw new AttemptError("protocol_error", "what answers there is no Ollama: the answer does not begin with JSON");
   }
-  return bytes;
 }
 
-async function readWhole(source: ByteSource, response: Response): Promise<Pick<Answer, "bytes" | "json">> {
+async function readAll(source: ByteSource): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for (let piece = await source.read(); piece !== null; piece = await source.read()) {
@@ -271,12 +276,18 @@ async function readWhole(source: ByteSource, response: Response): Promise<Pick<A
     if (size > LARGEST_ANSWER) throw new AttemptError("protocol_error", "the answer is larger than 256 MB");
     pieces.push(piece);
   }
-  const bytes = pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
-  if (response.status !== 200 || !isJson(response)) return { bytes };
-  // A node that ends its answer politely half way leaves HTTP whole and the JSON cut.
+  return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+}
+
+/** A whole answer with status 200. Throws when it is cut, or none at all. */
+function wholeAnswer(face: Face, head: Pick<Answer, "status" | "headers">, bytes: Uint8Array): Answer {
   const json = parseJson(new TextDecoder().decode(bytes));
-  if (json === undefined) throw new AttemptError("truncated", "the answer is not whole JSON");
-  return { bytes, json };
+  if (face.isAnswer(json)) return { ...head, bytes, rest: null, json };
+  // A node that ends its answer politely half way leaves HTTP whole and the JSON cut.
+  if (json === undefined && (bytes.length === 0 || bytes[0] === OPENING_BRACE)) {
+    throw new AttemptError("truncated", "the answer is not whole JSON");
+  }
+  throw new AttemptError("protocol_error", "what answers there is no Ollama: the answer is none of its objects");
 }
 
 /** `bytes` with `piece` behind it. Throws when what should be one frame grows beyond all sense. */
@@ -290,6 +301,10 @@ export function append(bytes: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBu
 }
 
 function notSent(nodeId: string, failures: readonly RouteFailure[]): Failed {
+  if (failures.some(({ error }) => isOwnShortage(error))) {
+    const message = "the hub has no file descriptors left; raise its limit (ulimit -n)";
+    return { kind: "failed", nodeId, failure: "hub_exhausted", route: null, message, status: 503 };
+  }
   const last = failures.at(-1);
   const message = failures
     .map(({ route, error }) => `${route.family} ${route.origin}: ${failureWords(error)}`)
@@ -303,16 +318,12 @@ export function asAttemptError(error: unknown): AttemptError {
   return new AttemptError("connection_lost", `the connection to the node broke: ${failureWords(error)}`);
 }
 
+function wasRestarted(reason: unknown): boolean {
+  return reason instanceof NodeLost && reason.restarted;
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function isStream(response: Response): boolean {
-  return /ndjson|event-stream/.test(response.headers.get("content-type") ?? "");
-}
-
-function isJson(response: Response): boolean {
-  return /\bjson\b/.test(response.headers.get("content-type") ?? "");
 }
 
 function declineReason(headers: Headers): DeclineReason | null {
@@ -322,7 +333,8 @@ function declineReason(headers: Headers): DeclineReason | null {
 
 function retryAfterMs(headers: Headers): number | null {
   const seconds = Number(headers.get("retry-after") ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds, 60) * 1000 : null;
+  // "At once" would have one request ask a busy node thousands of times a second.
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 60) * 1000 : null;
 }
 
 /** The error text of a JSON body in any of the shapes met here, else the start of the body itself. */

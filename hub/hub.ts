@@ -46,7 +46,12 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     goneMs: config.heartbeatOffline * 1000,
   };
   const stopping = new AbortController();
-  const waitingRoom = createWaitingRoom({ clock, size: config.queueSize, timeoutMs: config.queueTimeout * 1000 });
+  const waitingRoom = createWaitingRoom({
+    clock,
+    size: config.queueSize,
+    timeoutMs: config.queueTimeout * 1000,
+    stopping: stopping.signal,
+  });
   const registry = createRegistry({
     clock,
     liveness,
@@ -78,6 +83,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     attemptTimes: {
       firstByteMs: config.nodeRequestTimeout * 1000,
       firstByteLoadingMs: config.modelLoadTimeout * 1000,
+      wholeAnswerMs: config.wholeAnswerTimeout * 1000,
       idleMs: config.streamIdleTimeout * 1000,
     },
     onRoute: (nodeId, route, reachable) => registry.routeSeen(nodeId, route.origin, reachable, null),

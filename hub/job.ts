@@ -28,7 +28,9 @@ export type Refusal =
   | { readonly kind: "all_failed"; readonly failures: readonly NodeFailure[]; readonly timedOut: boolean }
   | { readonly kind: "queue_full"; readonly waiting: number; readonly retryAfterSeconds: number }
   | { readonly kind: "queue_timeout"; readonly waiting: number; readonly retryAfterSeconds: number }
-  | { readonly kind: "stopping" };
+  | { readonly kind: "stopping" }
+  /** The hub itself cannot do more at the moment. */
+  | { readonly kind: "exhausted"; readonly message: string };
 
 export interface NodeFailure {
   readonly nodeId: string;
@@ -43,6 +45,8 @@ export interface Face {
   readonly framing: Framing;
   /** Status and body for a request that no node served. */
   refuse(job: Job, refusal: Refusal): { readonly status: number; readonly body: unknown };
+  /** False when `json`, a whole answer with status 200, is none that Ollama gives on this route. */
+  isAnswer(json: unknown): boolean;
   /** A frame that makes the client's library raise instead of taking a cut stream for a whole one. */
   errorFrame(message: string): Uint8Array;
 }
@@ -51,6 +55,8 @@ export interface Face {
 export interface Framing {
   /** Index after the last byte of the last whole frame in `bytes`, or 0 when there is none. */
   endOfLastFrame(bytes: Uint8Array): number;
+  /** False when `frames`, the first of a stream, are none that Ollama sends: something else answers there. */
+  isFirst(frames: Uint8Array): boolean;
   /** What the stream's last frame says about how it ended, and its token counts. Never throws. */
   readLast(frame: Uint8Array): StreamEnd;
   /** The same of an answer that came whole, already parsed. */

@@ -20,6 +20,10 @@ const answerObject = z.object({
 
 export const ndjson: Framing = {
   endOfLastFrame: (bytes) => bytes.lastIndexOf(LINE_FEED) + 1,
+  isFirst(frames) {
+    const line = decoder.decode(frames.subarray(0, frames.indexOf(LINE_FEED) + 1));
+    return answerObject.safeParse(parseJson(line)).success;
+  },
   readLast: (frame) => readAnswerObject(parseJson(decoder.decode(lastLine(frame)))),
   readWhole: readAnswerObject,
 };

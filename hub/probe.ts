@@ -1,7 +1,7 @@
 /** Asks nodes for their health: often while they have work, slowly otherwise, and before an ejected one is tried again. */
 import type { Clock } from "../shared/clock.ts";
 import { every } from "../shared/clock.ts";
-import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
 import { type NodeHealth, nodeHealth, PATHS } from "../shared/protocol.ts";
 import type { NodeRecord, Registry, Route } from "./registry.ts";
 
@@ -26,6 +26,9 @@ export const PROBE_TIMES: ProbeTimes = {
   lostAfterMs: 15_000,
 };
 
+/** Bytes of a health answer. */
+const LARGEST_HEALTH = 64 * 1024;
+
 export interface ProberDeps {
   readonly registry: Registry;
   readonly fetch: FleetFetch;
@@ -42,7 +45,7 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     const startedAt = clock.now();
     try {
       const response = await fetch(route.origin + PATHS.health, { signal: AbortSignal.timeout(times.timeoutMs) });
-      const health = nodeHealth.parse(await response.json());
+      const health = nodeHealth.parse(JSON.parse(await readText(response, LARGEST_HEALTH)));
       // An address may have gone to another machine since; its agent's answer is no way to this node.
       if (health.node_id !== node.id) throw new Error(`node ${health.node_id} answers there`);
       registry.routeSeen(node.id, route.origin, true, clock.now() - startedAt);

@@ -42,7 +42,7 @@ export interface NodeRecord extends NodeFacts {
   readonly loading: ReadonlySet<ModelKey>;
   /** Monotonic ms of the last sign of life while it was being probed. */
   readonly lastContactAt: number;
-  /** Aborted, and replaced, when the node is taken for lost; its reason says why. */
+  /** Aborted, and replaced, when what the node was doing is lost; its reason is a NodeLost. */
   readonly lost: AbortSignal;
 }
 
@@ -79,9 +79,14 @@ const REST_MS = 1_000;
 /** The registry is swept every second. A longer pause means that this process did not run: suspend, SIGSTOP. */
 const CLOCK_GAP_MS = 10_000;
 
+/** Replaced boots remembered per node, so that an old process cannot speak for it again. */
+const REMEMBERED_BOOTS = 16;
+
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 type Entry = Mutable<NodeRecord> & { disbelieved: Map<ModelKey, number>; unfit: Map<ModelKey, number> } & {
   seq: number | null;
+  /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
+  formerBoots: readonly string[];
   losing: AbortController;
 };
 
@@ -156,6 +161,7 @@ export function createRegistry(options: RegistryOptions) {
       ollamaVersion: null,
       capabilities: [],
       seq: null,
+      formerBoots: [],
       losing,
       lost: losing.signal,
     };
@@ -185,26 +191,40 @@ export function createRegistry(options: RegistryOptions) {
     changed();
   }
 
-  function noteBoot(node: Entry, bootId: string | null): void {
-    const restarted = node.bootId !== null && bootId !== null && node.bootId !== bootId;
-    node.bootId = bootId ?? node.bootId;
-    if (!restarted) return;
-    tell("restarted", node.id, "the agent was started again");
+  /** Takes note of the boot an agent spoke of; false when it is one that a newer one has replaced. */
+  function noteBoot(node: Entry, bootId: string | null): boolean {
+    if (bootId === null || bootId === node.bootId) return true;
+    if (node.formerBoots.includes(bootId)) return false;
+    const former = node.bootId;
+    node.bootId = bootId;
+    if (former === null) return true;
+    node.formerBoots = [...node.formerBoots, former].slice(-REMEMBERED_BOOTS);
     node.seq = null;
     node.restingUntil = 0;
+    tell("restarted", node.id, "the agent was started again");
     setTrust(node, ejection.afterRestart(node.trust));
+    // Its old process is gone and what it was doing with it, even where the connections do not show it.
+    giveUpWork(node, new NodeLost("the agent was started again", true));
+    return true;
+  }
+
+  function giveUpWork(node: Entry, reason: NodeLost): void {
+    const { losing } = node;
+    node.losing = new AbortController();
+    node.lost = node.losing.signal;
+    losing.abort(reason);
   }
 
   return {
     /**
      * Takes in a heartbeat that came from address `source`: that address replaces the reported one of its family.
-     * Returns null for a heartbeat that was overtaken by a newer one of the same boot.
+     * Returns null for a heartbeat that was overtaken by a newer one, or comes from a process that was replaced.
      */
     heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
       const now = touch();
       const known = nodes.get(beat.node_id);
       const node = known ?? newEntry(beat.node_id, now);
-      noteBoot(node, beat.boot_id ?? null);
+      if (!noteBoot(node, beat.boot_id ?? null)) return null;
       if (beat.seq != null && node.seq !== null && beat.seq <= node.seq) return null;
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
@@ -321,8 +341,8 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node || health.node_id !== id) return;
       const now = touch();
+      if (!noteBoot(node, health.boot_id ?? null)) return;
       node.lastContactAt = now;
-      noteBoot(node, health.boot_id ?? null);
       node.loading = new Set((health.loading ?? []).map(modelKey));
       if (health.ollama) node.ollamaOk = health.ollama.ok;
       if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now));
@@ -335,10 +355,7 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return;
       tell("lost", id, reason);
       setTrust(node, ejection.afterLoss(node.trust, reason, touch()));
-      const { losing } = node;
-      node.losing = new AbortController();
-      node.lost = node.losing.signal;
-      losing.abort(new NodeLost(reason));
+      giveUpWork(node, new NodeLost(reason, false));
     },
 
     /** Forgets nodes that are gone and lets waiting requests look again, since time alone frees places too. */
@@ -367,4 +384,11 @@ export function createRegistry(options: RegistryOptions) {
 /** The reason of `NodeRecord.lost`. */
 export class NodeLost extends Error {
   override readonly name = "NodeLost";
+  constructor(
+    message: string,
+    /** It is there again, as another process that knows nothing of the work. */
+    readonly restarted: boolean,
+  ) {
+    super(message);
+  }
 }

@@ -407,3 +407,23 @@ test("what is said of a node nobody knows is ignored", () => {
   expect(registry.get("x")).toBeUndefined();
   expect(events).toEqual([]);
 });
+
+test("a process that was replaced does not speak for its node again", () => {
+  const fleet = fakeFleet();
+  fleet.beat({ boot_id: "one", seq: 1 });
+  fleet.beat({ boot_id: "two", seq: 1, models: ["new"] });
+  expect(fleet.beat({ boot_id: "one", seq: 2, models: ["old"] })).toBeNull();
+  expect(fleet.node()).toMatchObject({ bootId: "two", modelNames: ["new"] });
+  expect(fleet.events.filter(({ event }) => event === "restarted")).toHaveLength(1);
+});
+
+test("what a node had to do is given up when its agent was started again, and that is no failure of the new one", () => {
+  const fleet = fakeFleet();
+  fleet.beat({ boot_id: "one", seq: 1 });
+  const { lost } = fleet.node();
+  fleet.beat({ boot_id: "two", seq: 1 });
+  expect(lost.aborted).toBe(true);
+  expect(lost.reason).toMatchObject({ name: "NodeLost", restarted: true });
+  expect(fleet.node().lost.aborted).toBe(false);
+  expect(fleet.node().trust.kind).toBe("admitted");
+});

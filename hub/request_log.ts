@@ -207,9 +207,12 @@ function keepFields(budget: Budget, value: object, keep: (key: string, entry: un
 }
 
 function cutText(budget: Budget, text: string): string {
-  const kept = text.slice(0, Math.min(LONGEST_TEXT, budget.left));
-  budget.left -= kept.length;
-  return kept.length === text.length ? text : `${kept}… (${text.length - kept.length} more characters)`;
+  const length = Math.min(text.length, LONGEST_TEXT, budget.left);
+  budget.left -= length;
+  if (length === text.length) return text;
+  // Through bytes, so that it is a copy: a slice would keep the whole text alive, 100 MB of pictures perhaps.
+  const kept = Buffer.from(text.slice(0, length)).toString();
+  return `${kept}… (${text.length - length} more characters)`;
 }
 
 /** Fields that hold no text of a person's. Everything else is left out under LOG_PROMPTS=0, also what comes later. */

@@ -241,3 +241,21 @@ test("a hostile field name changes nothing but its own record", () => {
   expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   expect(JSON.stringify(kept)).toBe('{"__proto__":{"polluted":true},"a":1}');
 });
+
+test("a text that was cut does not keep the whole one alive", () => {
+  const { log, begin } = openLog();
+  const heapBefore = heap();
+  for (let request = 0; request < 50; request++) {
+    const picture = Buffer.alloc(4_000_000, "abcd").toString("latin1");
+    begin({ json: JSON.parse(JSON.stringify({ model: "m", prompt: picture })) }).finish({ status: 200, error: null });
+  }
+  const grown = heap() - heapBefore;
+  expect(log.newest(50)).toHaveLength(50);
+  // 50 texts of 4 MB would be 200 MB.
+  expect(grown).toBeLessThan(40_000_000);
+});
+
+function heap(): number {
+  Bun.gc(true);
+  return process.memoryUsage().heapUsed + process.memoryUsage().external;
+}

@@ -16,5 +16,5 @@ function fieldName(path: readonly PropertyKey[]): string {
 function plain(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_type" && /received undefined$/.test(issue.message))
     return `is required (${issue.expected})`;
-  return issue.message.replace(/^Invalid input: /, "");
+  return issue.message.replace(/^Invalid input: /, "").replace(/^expected record\b/, "expected object");
 }

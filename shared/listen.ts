@@ -72,7 +72,8 @@ function serve(options: ListenOptions, hostname: string): HttpServer {
  * segment for the host and route `/x/nodes` as `/nodes` (`reference/bun.md` 12).
  */
 function isRoutable(request: Request): boolean {
-  return URL.canParse(request.url);
+  // Two Host headers arrive as one with a comma; which of them counts, nobody knows.
+  return URL.canParse(request.url) && !request.headers.get("host")?.includes(",");
 }
 
 function badHost(): Response {

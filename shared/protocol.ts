@@ -46,6 +46,18 @@ const addressOf = (family: "IPv4" | "IPv6") =>
       return z.NEVER;
     });
 
+/** Characters of a node's metadata; every one of them is in every answer of GET /nodes. */
+const LARGEST_METADATA = 16_000;
+
+function isSmallJson(value: unknown): boolean {
+  try {
+    return JSON.stringify(value).length <= LARGEST_METADATA;
+  } catch {
+    // Nested so deep that it cannot be written.
+    return false;
+  }
+}
+
 /** A ratio that strays outside 0 to 1 is a rounding of the agent's, not a reason to lose the node. */
 const ratio = z.number().transform((value) => Math.min(1, Math.max(0, value)));
 
@@ -74,7 +86,7 @@ export const heartbeat = z.object({
   ipv6: addressOf("IPv6"),
   port: z.number().int().min(1).max(65535),
   models: z.array(modelName).max(10_000),
-  metadata: z.record(z.string(), z.unknown()).default({}),
+  metadata: z.record(z.string(), z.unknown()).default({}).refine(isSmallJson, "expected at most 16 kB of JSON"),
   load: z.object({ cpu: ratio, memory: ratio }).nullish(),
   // What follows came with this version; an older agent sends none of it.
   slots: z.number().int().min(1).max(1024).nullish(),

@@ -79,7 +79,7 @@ test.each<[field: string, value: unknown, sentence: string]>([
   ["models", undefined, "models: is required (array)"],
   ["models", "llama3", "models: expected array, received string"],
   ["models", ["llama3", 7], "models[1]: expected string, received number"],
-  ["metadata", [], "metadata: expected record, received array"],
+  ["metadata", [], "metadata: expected object, received array"],
   ["load", { cpu: 0.5 }, "load.memory: is required (number)"],
   ["load", { cpu: "half", memory: 0 }, "load.cpu: expected number, received string"],
   ["ollama", {}, "ollama.ok: is required (boolean)"],

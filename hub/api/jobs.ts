@@ -15,40 +15,56 @@ export const jobRequest = z.looseObject({
   stream: z.boolean().nullish(),
 });
 
+const generateAnswer = z.union([z.object({ done: z.boolean() }), z.object({ error: z.string() })]);
+
 export type JobRequest = z.infer<typeof jobRequest>;
 
 export const jobsFace: Face = {
   framing: ndjson,
+  // `done` may be false: Ollama gives up on a model that repeats itself, and says so.
+  isAnswer: (json) => generateAnswer.safeParse(json).success,
   errorFrame: errorLine,
   refuse: (job, refusal) => ({ status: statusOf(refusal), body: { detail: detailOf(job, refusal) } }),
 };
 
-/** The job in `bytes`, or a sentence that says which field is wrong and why. */
-export function readJob(bytes: Uint8Array): JobRequest | string {
-  if (bytes.byteLength === 0) return 'The body is empty: expected JSON such as {"model": "llama3", "prompt": "Hello"}';
+/** A job read from a request's body, and the body as the client meant it. */
+export type ReadJob = Pick<Job, "id" | "model" | "key" | "stream" | "path" | "body" | "face"> & {
+  readonly request: JobRequest;
+};
+
+/** The job `id` in `bytes`, or a sentence that says what is wrong with it: which field, and why. */
+export function readJob(id: string, bytes: Uint8Array): ReadJob | { readonly problem: string } {
+  if (bytes.byteLength === 0) {
+    return { problem: 'The body is empty: expected JSON such as {"model": "llama3", "prompt": "Hello"}' };
+  }
   const json = parseJson(new TextDecoder().decode(bytes));
-  if (json === undefined) return "The body is not valid JSON";
+  if (json === undefined) return { problem: "The body is not valid JSON" };
   const parsed = jobRequest.safeParse(json);
-  return parsed.success ? parsed.data : describeIssues(parsed.error);
+  if (!parsed.success) return { problem: describeIssues(parsed.error) };
+  const body = writeJob(id, parsed.data);
+  if (body === null) return { problem: "The body is nested too deeply" };
+  const { model, stream } = parsed.data;
+  return {
+    id,
+    model,
+    key: modelKey(model),
+    stream: stream ?? true,
+    path: PATHS.execute,
+    body,
+    face: jobsFace,
+    request: parsed.data,
+  };
 }
 
-/** What of a Job follows from the request's body alone. */
-export function placeJob(
-  id: string,
-  request: JobRequest,
-): Pick<Job, "model" | "key" | "stream" | "path" | "body" | "face"> {
-  const stream = request.stream ?? true;
-  const { options, ...rest } = request;
-  // Ollama takes no null for options; an agent of the earlier system wants both fields there.
-  const execute = { ...rest, options: options ?? {}, stream, job_id: id };
-  return {
-    model: request.model,
-    key: modelKey(request.model),
-    stream,
-    path: PATHS.execute,
-    body: new TextEncoder().encode(JSON.stringify(execute)),
-    face: jobsFace,
-  };
+/** What the node gets, or null where it cannot be written as JSON. */
+function writeJob(id: string, { options, stream, ...rest }: JobRequest): Uint8Array<ArrayBuffer> | null {
+  try {
+    // Ollama takes no null for options; an agent of the earlier system wants both fields there.
+    const execute = { ...rest, options: options ?? {}, stream: stream ?? true, job_id: id };
+    return new TextEncoder().encode(JSON.stringify(execute));
+  } catch {
+    return null;
+  }
 }
 
 function statusOf(refusal: Refusal): number {

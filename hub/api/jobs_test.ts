@@ -4,13 +4,26 @@ import { modelKey } from "../../shared/model_name.ts";
 import { fakeClock } from "../../shared/testing/fake_clock.ts";
 import type { Job, NodeFailure, Refusal } from "../job.ts";
 import { createRequestLog } from "../request_log.ts";
-import { type JobRequest, jobsFace, placeJob, readJob } from "./jobs.ts";
+import { jobsFace, type ReadJob, readJob } from "./jobs.ts";
 
 const bytes = (body: unknown) => new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
 const job = { model: "llama3", prompt: "Why is the sky blue?" };
 
+/** What is wrong with `body`, or null. */
+function problemOf(body: unknown): string | null {
+  const read = readJob("id-1", bytes(body));
+  return "problem" in read ? read.problem : null;
+}
+
+/** The job in `body`, which has to be one. */
+function jobIn(body: unknown): ReadJob {
+  const read = readJob("id-1", bytes(body));
+  if ("problem" in read) throw new Error(read.problem);
+  return read;
+}
+
 /** The job as a node gets it. */
-const executed = (request: JobRequest): unknown => JSON.parse(new TextDecoder().decode(placeJob("id-1", request).body));
+const executed = (body: unknown): unknown => JSON.parse(new TextDecoder().decode(jobIn(body).body));
 
 test.each<[body: unknown, detail: string]>([
   ["", 'The body is empty: expected JSON such as {"model": "llama3", "prompt": "Hello"}'],
@@ -26,36 +39,54 @@ test.each<[body: unknown, detail: string]>([
   [{ ...job, model: 7 }, "model: expected string, received number"],
   [{ ...job, prompt: null }, "prompt: expected string, received null"],
   [{ ...job, prompt: ["x"] }, "prompt: expected string, received array"],
-  [{ ...job, options: [] }, "options: expected record, received array"],
-  [{ ...job, options: "hot" }, "options: expected record, received string"],
+  [{ ...job, options: [] }, "options: expected object, received array"],
+  [{ ...job, options: "hot" }, "options: expected object, received string"],
   [{ ...job, stream: "false" }, "stream: expected boolean, received string"],
   [
     { ...job, stream: 0, options: 1 },
-    "options: expected record, received number; stream: expected boolean, received number",
+    "options: expected object, received number; stream: expected boolean, received number",
   ],
 ])("the body %j is refused, naming the field and why", (body, detail) => {
-  expect(readJob(bytes(body))).toBe(detail);
+  expect(problemOf(body)).toBe(detail);
 });
 
 test("a model name longer than any is refused, naming the field", () => {
-  expect(readJob(bytes({ ...job, model: "m".repeat(513) }))).toStartWith("model: ");
-  expect(readJob(bytes({ ...job, model: "m".repeat(512) }))).toBeObject();
+  expect(problemOf({ ...job, model: "m".repeat(513) })).toStartWith("model: ");
+  expect(problemOf({ ...job, model: "m".repeat(512) })).toBeNull();
+});
+
+test("a body nested too deeply to be written again is refused, not an error of the hub's", () => {
+  const deep = `{"model":"llama3","prompt":"x","options":{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}}`;
+  expect(problemOf(deep)).toBe("The body is nested too deeply");
+});
+
+test.each<[answer: unknown, isOne: boolean]>([
+  [{ model: "m", response: "hi", done: true }, true],
+  [{ model: "m", response: "hi", done: false }, true],
+  [{ error: "no" }, true],
+  [{}, false],
+  [{ detail: "Not Found" }, false],
+  [[], false],
+  ["done", false],
+  [undefined, false],
+])("%j as a whole answer of Ollama's: %p", (answer, isOne) => {
+  expect(jobsFace.isAnswer(answer)).toBe(isOne);
 });
 
 test("whatever bytes come, reading a job gives a job or a sentence", () => {
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytes)), (any) => {
-      const read = readJob(any);
-      if (typeof read === "string") expect(read).not.toBe("");
+      const read = readJob("id-1", any);
+      if ("problem" in read) expect(read.problem).not.toBe("");
       else expect(read.model).toBeString();
     }),
   );
 });
 
 test("a job is streamed unless it says otherwise", () => {
-  expect(placeJob("id", job).stream).toBe(true);
-  expect(placeJob("id", { ...job, stream: null }).stream).toBe(true);
-  expect(placeJob("id", { ...job, stream: false }).stream).toBe(false);
+  expect(jobIn(job).stream).toBe(true);
+  expect(jobIn({ ...job, stream: null }).stream).toBe(true);
+  expect(jobIn({ ...job, stream: false }).stream).toBe(false);
   expect(executed(job)).toMatchObject({ stream: true });
   expect(executed({ ...job, stream: false })).toMatchObject({ stream: false });
 });
@@ -79,9 +110,7 @@ test("fields the hub does not know reach the node as they came, in any Unicode",
     format: { type: "object" },
     suffix: null,
   };
-  const read = readJob(bytes({ ...job, ...rest }));
-  if (typeof read === "string") throw new Error(read);
-  expect(executed(read)).toMatchObject({ ...job, ...rest });
+  expect(executed({ ...job, ...rest })).toMatchObject({ ...job, ...rest });
 });
 
 test("the hub's job id stands, whatever the client calls the job", () => {
@@ -89,9 +118,11 @@ test("the hub's job id stands, whatever the client calls the job", () => {
 });
 
 test("a job goes to /execute, under the model name as written and compared as Ollama compares", () => {
-  const read = readJob(bytes({ ...job, model: " Llama3 " }));
-  if (typeof read === "string") throw new Error(read);
-  expect(placeJob("id", read)).toMatchObject({ path: "/execute", model: "Llama3", key: modelKey("llama3:latest") });
+  expect(jobIn({ ...job, model: " Llama3 " })).toMatchObject({
+    path: "/execute",
+    model: "Llama3",
+    key: modelKey("llama3:latest"),
+  });
 });
 
 const failures: NodeFailure[] = [{ nodeId: "ollama-node-1", message: "Connection timeout", status: 503 }];
@@ -125,8 +156,7 @@ test.each<[refusal: Refusal, status: number, detail: unknown]>([
     json: job,
   });
   const asked: Job = {
-    id: "id-1",
-    ...placeJob("id-1", job),
+    ...jobIn(job),
     signal: new AbortController().signal,
     deadlineAt: 0,
     record,

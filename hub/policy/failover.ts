@@ -6,6 +6,7 @@ export type FailureKind =
   | "unreachable"
   | "connection_lost"
   | "node_lost"
+  | "node_restarted"
   | "first_byte_timeout"
   | "stalled"
   | "truncated"
@@ -17,7 +18,8 @@ export type FailureKind =
   | "runner_crashed"
   | "server_error"
   | "deadline"
-  | "hub_stopping";
+  | "hub_stopping"
+  | "hub_exhausted";
 
 export interface Rule {
   /** Adds to the node's consecutive failures. */
@@ -35,6 +37,8 @@ export const RULES: Readonly<Record<FailureKind, Rule>> = {
   unreachable: { counts: true, failsOver: true },
   connection_lost: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
   node_lost: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
+  // The process that lost it is gone; the new one did nothing wrong.
+  node_restarted: { counts: false, failsOver: true, group: { name: "loss", limit: 2 } },
   first_byte_timeout: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
   stalled: { counts: true, failsOver: true },
   truncated: { counts: true, failsOver: true },
@@ -47,6 +51,7 @@ export const RULES: Readonly<Record<FailureKind, Rule>> = {
   server_error: { counts: true, failsOver: true, group: { name: "server error", limit: 2 } },
   deadline: { counts: false, failsOver: false },
   hub_stopping: { counts: false, failsOver: false },
+  hub_exhausted: { counts: false, failsOver: false },
 };
 
 /**
@@ -67,12 +72,10 @@ export function mayFailOver(failures: readonly FailureKind[]): boolean {
   return group === undefined || failures.filter((kind) => RULES[kind].group?.name === group.name).length < group.limit;
 }
 
-/** A status and body of a node or of Ollama, read as the outcome table reads it. */
+/** A refusal of a node or of Ollama, read as the outcome table reads it. */
 export type Reading =
-  | { readonly kind: "answer" }
   /** The request itself is at fault: handed on as it is, tried nowhere else. */
-  | { readonly kind: "rejected" }
-  | { readonly kind: FailureKind };
+  { readonly kind: "rejected" } | { readonly kind: FailureKind };
 
 const OUT_OF_MEMORY =
   /requires more system memory|out of memory|not enough memory|insufficient memory|unable to allocate|cudaMalloc failed/i;
@@ -95,12 +98,11 @@ export function readErrorLine(text: string): Reading {
 }
 
 /**
- * Reads an HTTP answer. `text` is the start of the body; `declined` is the node's own word when it did not ask its
+ * Reads an HTTP answer with any status but 200. `text` is the start of the body; `declined` is the node's own word when it did not ask its
  * Ollama at all.
  */
 export function readAnswer(status: number, text: string, declined: DeclineReason | null): Reading {
   if (declined !== null) return { kind: declined === "busy" ? "busy" : "declined" };
-  if (status >= 200 && status < 300) return { kind: "answer" };
   if (status < 400) return { kind: "protocol_error" };
   if (status === 404) return { kind: MODEL_MISSING.test(text) ? "model_missing" : "protocol_error" };
   if (status === 429 || status === 503) return { kind: "busy" };

@@ -16,6 +16,7 @@ const design: Record<FailureKind, { row: string; counts: boolean; failsOver: boo
   unreachable: { row: "connect refused, unreachable, timed out", counts: true, failsOver: true, survives: 9 },
   connection_lost: { row: "reset or EOF before an answer", counts: true, failsOver: true, survives: 1 },
   node_lost: { row: "node lost (15 s)", counts: true, failsOver: true, survives: 1 },
+  node_restarted: { row: "its agent was started again", counts: false, failsOver: true, survives: 1 },
   first_byte_timeout: { row: "no first byte in NODE_REQUEST_TIMEOUT", counts: true, failsOver: true, survives: 1 },
   stalled: { row: "stall between chunks", counts: true, failsOver: true, survives: 2 },
   truncated: { row: "end without done:true", counts: true, failsOver: true, survives: 2 },
@@ -28,6 +29,7 @@ const design: Record<FailureKind, { row: string; counts: boolean; failsOver: boo
   server_error: { row: "other 500, 502, 504", counts: true, failsOver: true, survives: 1 },
   deadline: { row: "the request took too long altogether", counts: false, failsOver: false, survives: 0 },
   hub_stopping: { row: "the hub stops", counts: false, failsOver: false, survives: 0 },
+  hub_exhausted: { row: "the hub has no descriptors left", counts: false, failsOver: false, survives: 0 },
 };
 const kinds = Object.keys(design) as FailureKind[];
 
@@ -95,9 +97,8 @@ type Kind = Reading["kind"];
 
 /** Statuses with Ollama's own words (reference/ollama-api.md 1.2, 4). */
 test.each<[status: number, text: string, kind: Kind]>([
-  [200, "", "answer"],
-  [201, "", "answer"],
-  [299, "", "answer"],
+  [201, "", "protocol_error"],
+  [204, "", "protocol_error"],
   [301, "", "protocol_error"],
   [304, "", "protocol_error"],
   [400, "invalid model name", "rejected"],

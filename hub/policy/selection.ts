@@ -11,7 +11,7 @@ export type Choice<Node extends NodeFacts> =
 
 /**
  * Picks the node for `request` at monotonic `now`: the best eligible one; else wait when one will be free soon; else,
- * rather than refuse, the ejected node whose ejection ends first.
+ * rather than refuse, one on trial beyond its one request, or the ejected one whose ejection ends first.
  */
 export function choose<Node extends NodeFacts>(
   nodes: Iterable<Node>,
@@ -22,22 +22,22 @@ export function choose<Node extends NodeFacts>(
   let best: Node | undefined;
   let lastResort: Node | undefined;
   let worthWaiting = false;
-  let ejectedAndBusy = false;
+  let doubtfulAndFull = false;
   for (const node of nodes) {
     const reason = whyNot(node, request, now, limits);
     if (reason === null) {
       if (!best || compare(node, best, request, now, limits) < 0) best = node;
+    } else if (reason === "ejected" || reason === "on trial, busy") {
+      if (!hasRoom(node, now)) doubtfulAndFull = true;
+      else if (!lastResort || ejectedUntil(node) < ejectedUntil(lastResort)) lastResort = node;
     } else if (passesSoon(reason)) {
       worthWaiting = true;
-    } else if (reason === "ejected") {
-      if (!hasRoom(node, now)) ejectedAndBusy = true;
-      else if (!lastResort || ejectedUntil(node) < ejectedUntil(lastResort)) lastResort = node;
     }
   }
   if (best) return { kind: "node", node: best };
   if (worthWaiting) return { kind: "wait" };
   if (lastResort) return { kind: "node", node: lastResort };
-  return { kind: ejectedAndBusy ? "wait" : "none" };
+  return { kind: doubtfulAndFull ? "wait" : "none" };
 }
 
 /**
@@ -65,5 +65,5 @@ function hasRoom(node: NodeFacts, now: number): boolean {
 }
 
 function ejectedUntil(node: NodeFacts): number {
-  return node.trust.kind === "ejected" ? node.trust.until : Number.POSITIVE_INFINITY;
+  return node.trust.kind === "ejected" ? node.trust.until : Number.NEGATIVE_INFINITY;
 }

@@ -59,7 +59,12 @@ test.each<[what: string, picked: string, nodes: NodeFacts[]]>([
   ["the one that lists it had not got it", "none", [facts({ disbelieved: new Map([[MODEL, NOW + 1]]) })]],
   ["the only one is full", "wait", [facts({ reserved: 4 })]],
   ["the only one rests", "wait", [facts({ restingUntil: NOW + 1 })]],
-  ["the only one is at its trial request", "wait", [facts({ trust: onTrial, reserved: 1 })]],
+  ["the only one is at its trial request, and full", "wait", [facts({ trust: onTrial, reserved: 4 })]],
+  [
+    "one is at its trial request and a trusted one full",
+    "wait",
+    [facts({ trust: onTrial, reserved: 1 }), facts({ id: "b", reserved: 4 })],
+  ],
   ["one is full and one offline", "wait", [facts({ reserved: 4 }), facts({ id: "b", lastHeardAt: 0 })]],
   ["a full one lists another model", "none", [facts({ reserved: 4, models: new Set([OTHER]) })]],
 ])("when %s the answer is: %s", (_, picked, nodes) => {
@@ -94,6 +99,11 @@ test.each<[state: string, changes: Partial<NodeFacts>]>([
   ["is offline", { lastHeardAt: NOW - 90_000 }],
 ])("an ejected node that %s is no last resort", (_, changes) => {
   expect(pick([facts({ trust: ejected(), ...changes })])).toBe("none");
+});
+
+test("a node on trial is used beyond its one request when nobody else could serve, before an ejected one", () => {
+  const nodes = [facts({ id: "ejected", trust: ejected() }), facts({ id: "trial", trust: onTrial, reserved: 2 })];
+  expect(pick(nodes)).toBe("trial");
 });
 
 test("equal nodes take turns, exactly evenly", () => {
@@ -161,20 +171,22 @@ test("whatever the fleet, the choice is one of the best that may serve, else a w
         }
         return;
       }
-      if (judged.some(({ reason }) => reason !== null && passesSoon(reason))) {
+      const doubtful = (reason: string | null) => reason === "ejected" || reason === "on trial, busy";
+      if (judged.some(({ reason }) => reason !== null && passesSoon(reason) && !doubtful(reason))) {
         expect(choice.kind).toBe("wait");
         return;
       }
       const usable = judged.filter(
-        ({ node, reason }) => reason === "ejected" && node.reserved < node.slots && node.restingUntil <= NOW,
+        ({ node, reason }) => doubtful(reason) && node.reserved < node.slots && node.restingUntil <= NOW,
       );
-      const ends = usable.map(({ node }) => (node.trust.kind === "ejected" ? node.trust.until : Number.NaN));
+      const ends = usable.map(({ node }) => (node.trust.kind === "ejected" ? node.trust.until : 0));
       if (choice.kind === "node") {
         expect(usable.map(({ node }) => node)).toContain(choice.node);
-        expect(choice.node.trust).toMatchObject({ kind: "ejected", until: Math.min(...ends) });
+        const { trust } = choice.node;
+        expect(trust.kind === "ejected" ? trust.until : 0).toBe(Math.min(...ends));
       } else {
         expect(usable).toEqual([]);
-        expect(choice).toEqual({ kind: judged.some(({ reason }) => reason === "ejected") ? "wait" : "none" });
+        expect(choice).toEqual({ kind: judged.some(({ reason }) => doubtful(reason)) ? "wait" : "none" });
       }
     }),
     { numRuns: 1000 },
