@@ -53,7 +53,9 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   app.post(PATHS.heartbeat, async (context) => {
     const body = await readBody(context, LARGEST_HEARTBEAT);
     if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 1 MB" }, 413);
-    const beat = heartbeat.safeParse(body.kind === "whole" ? parseJson(new TextDecoder().decode(body.bytes)) : null);
+    const json = body.kind === "whole" ? parseJson(new TextDecoder().decode(body.bytes)) : undefined;
+    if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
+    const beat = heartbeat.safeParse(json);
     if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
     const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
     return context.json({ node_id: beat.data.node_id, status: "ok", ipv4: node?.ipv4, ipv6: node?.ipv6 });
