@@ -1,7 +1,8 @@
 /** The ways a request ends towards its client: a node's answer, a refusal, or nobody there any more. */
 import { HEADERS } from "../shared/protocol.ts";
-import type { Answer, Failed } from "./forward.ts";
+import type { Failed } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
+import type { Answer } from "./read_answer.ts";
 import { type RelayDeps, type RelayEnd, relay } from "./relay.ts";
 
 /** Status written into the log for a client that left; nginx's number, nobody receives it. */

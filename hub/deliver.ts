@@ -1,6 +1,6 @@
 /** Brings one request to one node: dials its routes in order and gives the body to the first connection that stands. */
 import { errorCode, type FleetFetch } from "../shared/fleet_fetch.ts";
-import type { Route } from "./registry.ts";
+import type { Route } from "./node_record.ts";
 
 export interface DeliveryTimes {
   /** Milliseconds a connection may take, per route. */

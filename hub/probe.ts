@@ -3,7 +3,8 @@ import type { Clock } from "../shared/clock.ts";
 import { every } from "../shared/clock.ts";
 import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
 import { type NodeHealth, nodeHealth, PATHS } from "../shared/protocol.ts";
-import type { NodeRecord, Registry, Route } from "./registry.ts";
+import type { NodeRecord, Route } from "./node_record.ts";
+import type { Registry } from "./registry.ts";
 
 export interface ProbeTimes {
   /** Milliseconds between probes of a node that has work of ours. */

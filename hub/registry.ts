@@ -1,50 +1,12 @@
 /** The table of nodes: the only place where what is known of them changes. */
-import { type Address, canBeDialled, type Family, originOf, parseAddress } from "../shared/address.ts";
+import { type Address, canBeDialled, originOf, parseAddress } from "../shared/address.ts";
 import { allows, type IpPreference, routeOrder } from "../shared/address_order.ts";
 import type { Clock } from "../shared/clock.ts";
 import { type ModelKey, modelKey } from "../shared/model_name.ts";
-import { DEFAULT_SLOTS, type Gpu, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import { type Entry, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
-import type { NodeFacts } from "./policy/eligibility.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
-
-/** One way to a node and what is known of it. */
-export interface Route {
-  readonly family: Family;
-  readonly address: string;
-  /** `http://address:port`. */
-  readonly origin: string;
-  /** Whether it came through last time; null before the first try. */
-  readonly reachable: boolean | null;
-  /** Milliseconds of the last probe's round trip. */
-  readonly rttMs: number | null;
-}
-
-/** A node as the rest of the hub may read it. Only the registry changes it. */
-export interface NodeRecord extends NodeFacts {
-  readonly port: number;
-  readonly ipv4: string | null;
-  readonly ipv6: string | null;
-  /** Every address that can be dialled, IPv6 first. */
-  readonly routes: readonly Route[];
-  /** Names as the node reported them. */
-  readonly modelNames: readonly string[];
-  readonly loadedNames: readonly string[];
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly load: { readonly cpu: number; readonly memory: number } | null;
-  readonly gpu: readonly Gpu[];
-  readonly lastSeen: Date;
-  readonly bootId: string | null;
-  readonly agentVersion: string | null;
-  readonly ollamaVersion: string | null;
-  readonly capabilities: readonly string[];
-  /** Models its Ollama is bringing into memory now, as its last health answer said. */
-  readonly loading: ReadonlySet<ModelKey>;
-  /** Monotonic ms of the last sign of life while it was being probed. */
-  readonly lastContactAt: number;
-  /** Aborted, and replaced, when what the node was doing is lost; its reason is a NodeLost. */
-  readonly lost: AbortSignal;
-}
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
 export interface Reservation extends Disposable {
@@ -82,14 +44,6 @@ const CLOCK_GAP_MS = 10_000;
 /** Replaced boots remembered per node, so that an old process cannot speak for it again. */
 const REMEMBERED_BOOTS = 16;
 
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-type Entry = Mutable<NodeRecord> & { disbelieved: Map<ModelKey, number>; unfit: Map<ModelKey, number> } & {
-  seq: number | null;
-  /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
-  formerBoots: readonly string[];
-  losing: AbortController;
-};
-
 /** An empty registry. */
 export function createRegistry(options: RegistryOptions) {
   const { clock, ipPreference } = options;
@@ -124,47 +78,6 @@ export function createRegistry(options: RegistryOptions) {
     if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
     else if (trust.kind === "admitted") tell("admitted", node.id, "served well on trial");
     changed();
-  }
-
-  function newEntry(id: string, now: number): Entry {
-    const losing = new AbortController();
-    return {
-      id,
-      lastHeardAt: now,
-      lastContactAt: now,
-      lastSeen: clock.wall(),
-      trust: ejection.newcomer(now),
-      intent: "serving",
-      ollamaOk: true,
-      dialable: false,
-      models: new Set(),
-      loaded: new Set(),
-      loading: new Set(),
-      disbelieved: new Map(),
-      unfit: new Map(),
-      restingUntil: 0,
-      reserved: 0,
-      slots: DEFAULT_SLOTS,
-      cpu: 0,
-      lastPicked: ++picks,
-      port: 0,
-      ipv4: null,
-      ipv6: null,
-      routes: [],
-      modelNames: [],
-      loadedNames: [],
-      metadata: {},
-      load: null,
-      gpu: [],
-      bootId: null,
-      agentVersion: null,
-      ollamaVersion: null,
-      capabilities: [],
-      seq: null,
-      formerBoots: [],
-      losing,
-      lost: losing.signal,
-    };
   }
 
   function setAddresses(node: Entry, ipv4: string | null, ipv6: string | null, port: number): void {
@@ -223,7 +136,7 @@ export function createRegistry(options: RegistryOptions) {
     heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
       const now = touch();
       const known = nodes.get(beat.node_id);
-      const node = known ?? newEntry(beat.node_id, now);
+      const node = known ?? newEntry(beat.node_id, now, clock.wall(), ++picks);
       if (!noteBoot(node, beat.boot_id ?? null)) return null;
       if (beat.seq != null && node.seq !== null && beat.seq <= node.seq) return null;
       node.seq = beat.seq ?? null;
@@ -379,16 +292,4 @@ export function createRegistry(options: RegistryOptions) {
     /** Average milliseconds of a served request, newest weighing most; null before the first. */
     averageServiceMs: (): number | null => serviceMs,
   };
-}
-
-/** The reason of `NodeRecord.lost`. */
-export class NodeLost extends Error {
-  override readonly name = "NodeLost";
-  constructor(
-    message: string,
-    /** It is there again, as another process that knows nothing of the work. */
-    readonly restarted: boolean,
-  ) {
-    super(message);
-  }
 }

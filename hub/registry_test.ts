@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { modelKey } from "../shared/model_name.ts";
+import { NodeLost } from "./node_record.ts";
 import { livenessOf } from "./policy/liveness.ts";
-import { NodeLost } from "./registry.ts";
 import { type Fleet, fakeFleet, health } from "./testing/fake_fleet.ts";
 import { LIMITS } from "./testing/node_facts.ts";
 

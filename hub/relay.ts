@@ -1,7 +1,8 @@
 /** The commit: from here on the client sees one node's answer, whole, or cut with an error frame that says so. */
 import type { Clock } from "../shared/clock.ts";
-import { type Answer, AttemptError, append, asAttemptError, type ByteSource } from "./forward.ts";
 import type { Job, StreamEnd } from "./job.ts";
+import { AttemptError, asAttemptError, type ByteSource } from "./line.ts";
+import { type Answer, append } from "./read_answer.ts";
 
 export interface RelayDeps {
   readonly clock: Clock;

@@ -14,7 +14,8 @@ test.each(["resetAfterBytes", "closeAfterBytes", "closeCleanly"] as const)(
   async (kind) => {
     await using fleet = await startFleet({
       nodes: ["a"],
-      ollama: { tokens: TOKENS },
+      // Paced, so that the first line is on its way to the client before the cut.
+      ollama: { tokens: TOKENS, tokensPerSecond: 400 },
       slots: PARALLEL,
       // The node fails on purpose, hundreds of times.
       hub: { environment: { NODE_MAX_FAILURES: "1000" } },

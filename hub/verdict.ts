@@ -1,8 +1,9 @@
 /** What an attempt's outcome teaches about its node, and what is written down of it. */
 import type { AttemptOutcome, Failed } from "./forward.ts";
 import type { Job } from "./job.ts";
+import type { NodeRecord } from "./node_record.ts";
 import { RULES, readErrorLine } from "./policy/failover.ts";
-import type { NodeRecord, Registry } from "./registry.ts";
+import type { Registry } from "./registry.ts";
 import type { RelayEnd } from "./relay.ts";
 
 /** Writes the attempt into the request's story. */

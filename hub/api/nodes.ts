@@ -1,7 +1,8 @@
 /** `GET /nodes`, `GET /nodes/{id}`: a node as people and scripts see it. */
+
+import type { NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
-import type { NodeRecord } from "../registry.ts";
 
 /** The JSON of one node at monotonic `now`. The first block is the user's own format, the rest is added. */
 export function describeNode(node: NodeRecord, now: number, limits: LivenessLimits) {

@@ -4,7 +4,8 @@ import type { IpPreference } from "../../shared/address_order.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { type HeartbeatBody, heartbeat, type NodeHealth } from "../../shared/protocol.ts";
 import { type FakeClock, fakeClock } from "../../shared/testing/fake_clock.ts";
-import { createRegistry, type FleetEvent, type NodeRecord, type Registry } from "../registry.ts";
+import type { NodeRecord } from "../node_record.ts";
+import { createRegistry, type FleetEvent, type Registry } from "../registry.ts";
 import { LIMITS } from "./node_facts.ts";
 
 export interface Fleet {

@@ -1,0 +1,108 @@
+/** A node as the hub knows it: the record everybody may read, and how it begins. */
+import type { Family } from "../shared/address.ts";
+import type { ModelKey } from "../shared/model_name.ts";
+import { DEFAULT_SLOTS, type Gpu } from "../shared/protocol.ts";
+import { newcomer } from "./policy/ejection.ts";
+import type { NodeFacts } from "./policy/eligibility.ts";
+
+/** One way to a node and what is known of it. */
+export interface Route {
+  readonly family: Family;
+  readonly address: string;
+  /** `http://address:port`. */
+  readonly origin: string;
+  /** Whether it came through last time; null before the first try. */
+  readonly reachable: boolean | null;
+  /** Milliseconds of the last probe's round trip. */
+  readonly rttMs: number | null;
+}
+
+/** A node as the rest of the hub may read it. Only the registry changes it. */
+export interface NodeRecord extends NodeFacts {
+  readonly port: number;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Every address that can be dialled, IPv6 first. */
+  readonly routes: readonly Route[];
+  /** Names as the node reported them. */
+  readonly modelNames: readonly string[];
+  readonly loadedNames: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly load: { readonly cpu: number; readonly memory: number } | null;
+  readonly gpu: readonly Gpu[];
+  readonly lastSeen: Date;
+  readonly bootId: string | null;
+  readonly agentVersion: string | null;
+  readonly ollamaVersion: string | null;
+  readonly capabilities: readonly string[];
+  /** Models its Ollama is bringing into memory now, as its last health answer said. */
+  readonly loading: ReadonlySet<ModelKey>;
+  /** Monotonic ms of the last sign of life while it was being probed. */
+  readonly lastContactAt: number;
+  /** Aborted, and replaced, when what the node was doing is lost; its reason is a NodeLost. */
+  readonly lost: AbortSignal;
+}
+
+/** The reason of `NodeRecord.lost`. */
+export class NodeLost extends Error {
+  override readonly name = "NodeLost";
+  constructor(
+    message: string,
+    /** It is there again, as another process that knows nothing of the work. */
+    readonly restarted: boolean,
+  ) {
+    super(message);
+  }
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The same record where it may be changed: in the registry only. */
+export type Entry = Mutable<NodeRecord> & { disbelieved: Map<ModelKey, number>; unfit: Map<ModelKey, number> } & {
+  seq: number | null;
+  /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
+  formerBoots: readonly string[];
+  losing: AbortController;
+};
+
+/** The record of node `id`, first heard of at monotonic `now`, wall time `seen`. `pick` is its place in the rotation. */
+export function newEntry(id: string, now: number, seen: Date, pick: number): Entry {
+  const losing = new AbortController();
+  return {
+    id,
+    lastHeardAt: now,
+    lastContactAt: now,
+    lastSeen: seen,
+    trust: newcomer(now),
+    intent: "serving",
+    ollamaOk: true,
+    dialable: false,
+    models: new Set(),
+    loaded: new Set(),
+    loading: new Set(),
+    disbelieved: new Map(),
+    unfit: new Map(),
+    restingUntil: 0,
+    reserved: 0,
+    slots: DEFAULT_SLOTS,
+    cpu: 0,
+    lastPicked: pick,
+    port: 0,
+    ipv4: null,
+    ipv6: null,
+    routes: [],
+    modelNames: [],
+    loadedNames: [],
+    metadata: {},
+    load: null,
+    gpu: [],
+    bootId: null,
+    agentVersion: null,
+    ollamaVersion: null,
+    capabilities: [],
+    seq: null,
+    formerBoots: [],
+    losing,
+    lost: losing.signal,
+  };
+}

@@ -1,0 +1,143 @@
+/** What a node's HTTP response is worth: an answer, whole or begun, or a failure with its kind. */
+import { headersToPassOn } from "../shared/http_headers.ts";
+import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
+import type { AttemptOutcome } from "./forward.ts";
+import type { Face, Job } from "./job.ts";
+import { AttemptError, type ByteSource, type Line } from "./line.ts";
+import { parseJson } from "./ndjson.ts";
+import type { Route } from "./node_record.ts";
+import { readAnswer, readErrorLine } from "./policy/failover.ts";
+
+/** A whole answer, or one whose first frame is here and whose rest is still to come. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The whole body, or the first frame or frames of a stream. */
+  readonly bytes: Uint8Array;
+  /** Where the rest of a stream comes from; null when `bytes` is all. */
+  readonly rest: ByteSource | null;
+  /** The body of a whole JSON answer. */
+  readonly json?: unknown;
+}
+
+/** Bytes of a non-streamed answer, or of one frame of a stream, above which something is wrong with the node. */
+const LARGEST_ANSWER = 256 * 1024 * 1024;
+const LARGEST_FRAME = 16 * 1024 * 1024;
+const OPENING_BRACE = 123;
+
+interface Origin {
+  readonly nodeId: string;
+  readonly route: Route;
+}
+
+/** Reads `response` as far as it takes: to its end, or of a stream to its first frame. Rejects with an AttemptError. */
+export async function readAnswerOf(job: Job, from: Origin, response: Response, line: Line): Promise<AttemptOutcome> {
+  const { status } = response;
+  const head = { status, headers: headersToPassOn(response.headers) };
+  const source = line.read(response);
+  if (status !== 200) {
+    const answer = { ...head, bytes: await readAll(source), rest: null };
+    return readStatus(from, answer, errorText(answer.bytes), declineReason(response.headers));
+  }
+  // How the answer is labelled decides nothing: what came decides whether it is one.
+  const started = job.stream ? await readFirstFrames(source, job.face) : { bytes: await readAll(source), ended: true };
+  if (started.ended) return { kind: "answer", ...from, answer: wholeAnswer(job, head, started.bytes) };
+  const answer = { ...head, bytes: started.bytes, rest: source };
+  // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over. Before
+  // version 0.12.6 that was also how Ollama refused a request: with status 200.
+  const early = job.face.framing.readLast(started.bytes);
+  if (early.kind !== "error" || readErrorLine(early.message).kind === "rejected")
+    return { kind: "answer", ...from, answer };
+  const early404 = /not found/.test(early.message);
+  const headers = new Headers({ "content-type": "application/json" });
+  const refusal = { status: early404 ? 404 : 500, headers, bytes: started.bytes, rest: null };
+  return readStatus(from, refusal, early.message, null);
+}
+
+function readStatus(from: Origin, answer: Answer, text: string, declined: DeclineReason | null): AttemptOutcome {
+  const { kind } = readAnswer(answer.status, text, declined);
+  if (kind === "rejected") return { kind, ...from, answer };
+  const restMs = retryAfterMs(answer.headers);
+  return {
+    kind: "failed",
+    failure: kind,
+    ...from,
+    message: text || `the node answered ${answer.status}`,
+    status: answer.status,
+    answer,
+    ...(declined === null ? {} : { declined }),
+    ...(restMs === null ? {} : { restMs }),
+  };
+}
+
+/** Reads until a frame is whole, or to the end of an answer that has none: a load request is answered by one object. */
+async function readFirstFrames(source: ByteSource, face: Face): Promise<{ bytes: Uint8Array; ended: boolean }> {
+  let bytes = new Uint8Array();
+  for (;;) {
+    const piece = await source.read();
+    if (piece === null) return { bytes, ended: true };
+    bytes = append(bytes, piece);
+    const end = face.framing.endOfLastFrame(bytes);
+    if (end === 0) continue;
+    if (face.framing.isFirst(bytes.subarray(0, end))) return { bytes, ended: false };
+    throw new AttemptError("protocol_error", "what answers there is no Ollama: the answer does not begin with JSON");
+  }
+}
+
+async function readAll(source: ByteSource): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (let piece = await source.read(); piece !== null; piece = await source.read()) {
+    size += piece.byteLength;
+    if (size > LARGEST_ANSWER) throw new AttemptError("protocol_error", "the answer is larger than 256 MB");
+    pieces.push(piece);
+  }
+  return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+}
+
+/** A whole answer with status 200. Throws when it is cut, or none at all. */
+function wholeAnswer({ face, stream }: Job, head: Pick<Answer, "status" | "headers">, bytes: Uint8Array): Answer {
+  const json = parseJson(new TextDecoder().decode(bytes));
+  // One object where a stream was asked for is the answer to a load request, unless it says that more should follow.
+  if (stream && json !== undefined && face.isAnswer(json) && face.framing.readWhole(json).kind === "unfinished") {
+    throw new AttemptError("truncated", "the answer ended before it was complete");
+  }
+  if (face.isAnswer(json)) return { ...head, bytes, rest: null, json };
+  // A node that ends its answer politely half way leaves HTTP whole and the JSON cut.
+  if (json === undefined && (bytes.length === 0 || bytes[0] === OPENING_BRACE)) {
+    throw new AttemptError("truncated", "the answer is not whole JSON");
+  }
+  throw new AttemptError("protocol_error", "what answers there is no Ollama: the answer is none of its objects");
+}
+
+/** `bytes` with `piece` behind it. Throws when what should be one frame grows beyond all sense. */
+export function append(bytes: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBuffer> {
+  const size = bytes.byteLength + piece.byteLength;
+  if (size > LARGEST_FRAME) throw new AttemptError("protocol_error", "a line of the answer is longer than 16 MB");
+  const joined = new Uint8Array(size);
+  joined.set(bytes);
+  joined.set(piece, bytes.byteLength);
+  return joined;
+}
+
+function declineReason(headers: Headers): DeclineReason | null {
+  const value = headers.get(HEADERS.declined);
+  return DECLINE_REASONS.find((reason) => reason === value) ?? null;
+}
+
+function retryAfterMs(headers: Headers): number | null {
+  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
+  // "At once" would have one request ask a busy node thousands of times a second.
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 60) * 1000 : null;
+}
+
+/** The error text of a JSON body in any of the shapes met here, else the start of the body itself. */
+function errorText(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 64 * 1024));
+  const body = parseJson(text);
+  if (typeof body !== "object" || body === null) return text.slice(0, 1000);
+  const error = "error" in body ? body.error : "detail" in body ? body.detail : undefined;
+  if (typeof error === "string") return error;
+  if (typeof error === "object" && error !== null && "message" in error) return String(error.message);
+  return text.slice(0, 1000);
+}
