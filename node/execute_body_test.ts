@@ -42,7 +42,7 @@ describe("readExecuteBody", () => {
     [{ model: 3 }, "model: expected string, received number"],
     [{ model: "" }, "model: Too small: expected string to have >=1 characters"],
     [{ model: "m", prompt: ["p"] }, "prompt: expected string, received array"],
-    [{ model: "m", options: "hot" }, "options: expected record, received string"],
+    [{ model: "m", options: "hot" }, "options: expected object, received string"],
     [{ model: "m", stream: "yes" }, "stream: expected boolean, received string"],
   ])("%j is refused: %s", (body, problem) => {
     expect(read(body)).toEqual({ ok: false, problem });
