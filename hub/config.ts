@@ -5,6 +5,7 @@ import {
   ConfigError,
   type Environment,
   flag,
+  listenAddress,
   number,
   oneOf,
   portNumber,
@@ -28,7 +29,7 @@ export const HUB_SETTINGS = {
     variable: "HUB_HOST",
     fallback: "::",
     doc: "Address it listens on; :: is every address, IPv6 and IPv4",
-    parse: String,
+    parse: listenAddress,
   },
   heartbeatInterval: seconds(
     "HEARTBEAT_INTERVAL",

@@ -33,6 +33,8 @@ const DELIVERY_TIMES: DeliveryTimes = { connectMs: 2_000, staggerMs: 250 };
 const STALE_MS = 60_000;
 const SLOW_READER_MS = 60_000;
 const SWEEP_MS = 1_000;
+/** How long open streams have for their error line when everything has to end now. */
+const FAREWELL_MS = 200;
 /** How long the last bytes may take when the grace time is over and every stream has got its error frame. */
 const LAST_BYTES_MS = 1_000;
 
@@ -104,7 +106,9 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   async function stop(): Promise<void> {
     stopSweeping();
     stopProbing();
+    // Streams get an error line rather than a cut.
     stopping.abort();
+    await Promise.race([server.stop(), Bun.sleep(FAREWELL_MS)]);
     await server.stop(true);
   }
 
@@ -125,7 +129,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
 
 function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void {
   const level = event === "ejected" || event === "lost" || event === "clock gap" ? "warn" : "info";
-  log[level]({ node_id: nodeId, detail }, `node ${event}`);
+  log[level]({ node_id: nodeId, detail }, event === "intent" ? `node is ${detail}` : `node ${event}`);
 }
 
 /** One line a request, without what the client asked. */

@@ -114,6 +114,7 @@ export function createRegistry(options: RegistryOptions) {
     node.formerBoots = [...node.formerBoots, former].slice(-REMEMBERED_BOOTS);
     node.seq = null;
     node.restingUntil = 0;
+    node.routes = node.routes.map((route) => ({ ...route, reachable: null }));
     tell("restarted", node.id, "the agent was started again");
     setTrust(node, ejection.afterRestart(node.trust));
     // Its old process is gone and what it was doing with it, even where the connections do not show it.

@@ -8,6 +8,7 @@ import {
   describeSettings,
   type Environment,
   flag,
+  listenAddress,
   number,
   oneOf,
   portNumber,
@@ -174,13 +175,6 @@ function nodeId(text: string): string {
   const parsed = heartbeat.shape.node_id.safeParse(text);
   if (!parsed.success) throw new Error(`is not a node id: ${parsed.error.issues[0]?.message ?? ""}`);
   return parsed.data;
-}
-
-function listenAddress(text: string): string {
-  const address = parseAddress(text);
-  if (address !== null) return address.text;
-  if (text.toLowerCase() === "localhost") return text;
-  throw new Error("is not an address such as ::, 0.0.0.0 or 192.168.1.20");
 }
 
 function advertise(family: Family): (text: string) => Advertise {

@@ -4,7 +4,7 @@ import { errorCode } from "./fleet_fetch.ts";
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ConnectionRefused: "connection refused",
-  ECONNRESET: "the connection was closed before the answer",
+  ECONNRESET: "the connection was closed",
   ETIMEDOUT: "no connection: nothing answers at that address",
   ENETUNREACH: "no route to that network",
   EHOSTUNREACH: "no route to that host",

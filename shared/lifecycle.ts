@@ -66,16 +66,23 @@ function configureOrExit<Config>(program: Program<Config>): Config {
   }
 }
 
-/** The first SIGTERM or SIGINT drains, the second ends at once. */
+/**
+ * Milliseconds in which further signals are the same wish: one Ctrl-C reaches a program twice when its parent, such as
+ * `bun run`, passes on what the terminal sends to the whole group anyway.
+ */
+const SAME_WISH_MS = 500;
+
+/** The first SIGTERM or SIGINT drains, a later one ends at once. */
 function stopOnSignal(running: Running & { readonly log: Logger }): void {
-  let draining = false;
+  let drainingSince: number | null = null;
   const onSignal = async (signal: NodeJS.Signals) => {
-    if (draining) {
+    if (drainingSince !== null) {
+      if (performance.now() - drainingSince < SAME_WISH_MS) return;
       running.log.warn({ signal }, "second signal, stopping now");
       await running.stop();
       process.exit(1);
     }
-    draining = true;
+    drainingSince = performance.now();
     running.log.info({ signal }, "draining");
     await running.drain();
     running.log.info("stopped");

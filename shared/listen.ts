@@ -43,10 +43,11 @@ export function listen(options: ListenOptions): HttpServer {
     }
     if (code === "EADDRINUSE") {
       throw new ListenError(
-        `port ${options.port} is in use: stop the program that has it (ss -ltnp | grep :${options.port}) or set another port`,
+        `port ${options.port} is in use: stop the program that has it (ss -ltnp | grep :${options.port}) or set another port (PORT for a hub, NODE_PORT for a node)`,
         { cause: error },
       );
     }
+    if (code === "EADDRNOTAVAIL") throw new ListenError(`this machine does not have the address ${hostname}`);
     throw new ListenError(`cannot listen on [${hostname}]:${options.port}: ${String(error)}`, { cause: error });
   }
 }

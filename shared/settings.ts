@@ -1,5 +1,7 @@
 /** Settings read once from the environment, by one table that also prints the help and the README's table. */
 
+import { parseAddress } from "./address.ts";
+
 export interface Setting<T> {
   /** Environment variable. */
   readonly variable: string;
@@ -87,6 +89,14 @@ export function flag(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;
   throw new Error("is neither 1 nor 0");
+}
+
+/** An address to listen on. */
+export function listenAddress(text: string): string {
+  const address = parseAddress(text);
+  if (address !== null) return address.text;
+  if (text.toLowerCase() === "localhost") return text;
+  throw new Error("is not an address such as ::, 0.0.0.0 or 192.168.1.20");
 }
 
 /** One of `choices`, ignoring case. */

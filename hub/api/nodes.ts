@@ -7,7 +7,11 @@ import { statusOf } from "../policy/node_status.ts";
 /** The JSON of one node at monotonic `now`. The first block is the user's own format, the rest is added. */
 export function describeNode(node: NodeRecord, now: number, limits: LivenessLimits) {
   const liveness = livenessOf(now - node.lastHeardAt, limits);
-  const { status, reason } = statusOf({ ...node, liveness });
+  const { status, reason } = statusOf({
+    ...node,
+    liveness,
+    reachable: node.routes.some(({ reachable }) => reachable !== false),
+  });
   return {
     node_id: node.id,
     ipv4: node.ipv4,

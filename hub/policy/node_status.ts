@@ -11,6 +11,8 @@ export interface StatusFacts {
   readonly trust: Trust;
   readonly ollamaOk: boolean;
   readonly dialable: boolean;
+  /** False when no address came through last time. */
+  readonly reachable: boolean;
 }
 
 /** The word, and the reason where a node may not serve; the first that holds, the most lasting first. */
@@ -24,5 +26,6 @@ export function statusOf(facts: StatusFacts): { readonly status: NodeStatus; rea
   if (!facts.ollamaOk) return { status: "pending", reason: "its Ollama does not answer" };
   if (facts.trust.kind === "ejected") return { status: "degraded", reason: facts.trust.reason };
   if (facts.trust.kind === "trial") return { status: "degraded", reason: "on trial after failures" };
+  if (!facts.reachable) return { status: "degraded", reason: "it does not answer at any of its addresses" };
   return { status: "online", reason: null };
 }

@@ -9,6 +9,7 @@ const well: StatusFacts = {
   trust: newcomer(0),
   ollamaOk: true,
   dialable: true,
+  reachable: true,
 };
 
 test.each<[what: string, changes: Partial<StatusFacts>, status: string, reason: string | null]>([
@@ -21,6 +22,7 @@ test.each<[what: string, changes: Partial<StatusFacts>, status: string, reason: 
   ["cannot be dialled", { dialable: false }, "pending", "none of its addresses can be dialled"],
   ["has no Ollama", { ollamaOk: false }, "pending", "its Ollama does not answer"],
   ["is ejected", { trust: ejected() }, "degraded", "3 failures in a row"],
+  ["cannot be reached", { reachable: false }, "degraded", "it does not answer at any of its addresses"],
   ["is on trial", { trust: onTrial }, "degraded", "on trial after failures"],
 ])("a node that %s is shown as it is", (_, changes, status, reason) => {
   expect(statusOf({ ...well, ...changes })).toEqual({ status, reason } as ReturnType<typeof statusOf>);
@@ -34,6 +36,7 @@ test("of several words the most lasting one is shown", () => {
     [{ dialable: false }, "none of its addresses can be dialled"],
     [{ ollamaOk: false }, "its Ollama does not answer"],
     [{ trust: ejected() }, "3 failures in a row"],
+    [{ reachable: false }, "it does not answer at any of its addresses"],
   ];
   for (const [index, [, reason]] of order.entries()) {
     const facts = Object.assign(

@@ -50,10 +50,15 @@ export function compare(a: NodeFacts, b: NodeFacts, request: Placement, now: num
     staleness(a, now, limits) - staleness(b, now, limits) ||
     a.reserved / a.slots - b.reserved / b.slots ||
     Number(b.loaded.has(request.model)) - Number(a.loaded.has(request.model)) ||
-    a.cpu - b.cpu ||
+    coarse(a.cpu) - coarse(b.cpu) ||
     a.trust.failures - b.trust.failures ||
     a.lastPicked - b.lastPicked
   );
+}
+
+/** CPU load in steps of ten per cent: less is noise, and would send everything to one of two equal machines for 30 s. */
+function coarse(cpu: number): number {
+  return Math.round(cpu * 10);
 }
 
 function staleness(node: NodeFacts, now: number, limits: LivenessLimits): number {

@@ -106,6 +106,12 @@ test("a node on trial is used beyond its one request when nobody else could serv
   expect(pick(nodes)).toBe("trial");
 });
 
+test("a CPU load that differs by noise decides nothing", () => {
+  expect(pick([facts({ id: "first", cpu: 0.24, lastPicked: 1 }), facts({ id: "b", cpu: 0.16, lastPicked: 2 })])).toBe(
+    "first",
+  );
+});
+
 test("equal nodes take turns, exactly evenly", () => {
   const picks = { a: 0, b: 0, c: 0 };
   let nodes = (["a", "b", "c"] as const).map((id, index) => facts({ id, lastPicked: index }));

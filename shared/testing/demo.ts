@@ -1,5 +1,6 @@
 /** `npm start`: a hub and nodes on this machine, and one request through them. Simulates Ollama where there is none. */
 import { join } from "node:path";
+import { createFleetFetch } from "../fleet_fetch.ts";
 import { startFakeOllama } from "./fake_ollama.ts";
 
 const OLLAMA = process.env.OLLAMA_BASE_URL ?? "http://127.0.0.1:11434";
@@ -8,6 +9,11 @@ const HUB = `http://localhost:${PORT}`;
 const SIMULATED = "simulated";
 const ROOT = join(import.meta.dir, "../..");
 
+/** Milliseconds in which hub and nodes have to be up. */
+const START_MS = 15_000;
+
+// A proxy in the environment has no place between programs on one machine.
+const fetch = createFleetFetch();
 const children: Bun.Subprocess[] = [];
 
 /** The models of the Ollama on this machine, or null where none answers. */
@@ -45,18 +51,29 @@ function startNode(id: string, ollamaUrl: string): Bun.Subprocess {
   return startChild("node", { NODE_ID: id, NODE_PORT: "0", SERVER_URL: HUB, OLLAMA_BASE_URL: ollamaUrl });
 }
 
-/** Waits until `ready` of what the hub answers at `path`; ends the demo when the hub ends instead. */
+/** Waits until `ready` of what the hub answers at `path`; ends the demo when the hub ends, or takes too long. */
 async function hubSays(path: string, ready: (answer: unknown) => boolean): Promise<void> {
-  while (hub.exitCode === null) {
+  const giveUpAt = performance.now() + START_MS;
+  let why = "it did not start";
+  while (hub.exitCode === null && performance.now() < giveUpAt) {
     try {
-      if (ready(await (await fetch(HUB + path)).json())) return;
-    } catch {
-      // Not listening yet.
+      const response = await fetch(HUB + path, { signal: AbortSignal.timeout(2000) });
+      if (ready(await response.json())) return;
+      why = "not every node has joined it";
+    } catch (error) {
+      why = String(error);
     }
     await Bun.sleep(50);
   }
+  console.error(`The demo could not start: the hub at ${HUB} is not ready (${why}).`);
   await stopAll();
   process.exit(1);
+}
+
+/** The text in one line of an answer. */
+function textOf(line: string): string {
+  const { response, error } = JSON.parse(line) as { response?: string; error?: string };
+  return error ?? response ?? "";
 }
 
 /** True when at least `count` nodes are online with a model. */
@@ -76,9 +93,11 @@ if (models?.length === 0) {
   process.exit(1);
 }
 
+// Ctrl-C in a terminal reaches the children as well; they take both signals for one.
 process.on("SIGINT", endAll);
 process.on("SIGTERM", endAll);
 async function endAll(): Promise<never> {
+  console.log("\nStopping…");
   await stopAll();
   process.exit(0);
 }
@@ -92,7 +111,7 @@ if (models) {
   for (const id of ["demo-a", "demo-b"]) {
     const ollama = await startFakeOllama({
       models: [SIMULATED],
-      tokensPerSecond: 15,
+      tokensPerSecond: 8,
       tokens: simulatedWords("").length,
       speak: (prompt, _seed, index) => simulatedWords(prompt)[index] ?? "",
     });
@@ -113,11 +132,25 @@ console.log(
 );
 console.log(`\nDashboard:  ${HUB}/`);
 console.log(`\n$ curl -N ${HUB}/jobs -H 'Content-Type: application/json' -d '${body}'`);
-const answer = await fetch(`${HUB}/jobs`, { method: "POST", headers, body });
-for await (const piece of answer.body ?? []) process.stdout.write(piece);
-console.log(`\nAnswered by node ${answer.headers.get("x-node-id")}, status ${answer.status}.`);
+const answer = await fetch(`${HUB}/jobs`, { method: "POST", headers, body, signal: AbortSignal.timeout(600_000) });
+let [lines, words] = ["", 0];
+const decoder = new TextDecoder();
+for await (const piece of answer.body ?? []) {
+  const parts = (lines + decoder.decode(piece, { stream: true })).split("\n");
+  lines = parts.pop() ?? "";
+  for (const line of parts) {
+    // The first lines as they are, the rest as the text in them.
+    if (words++ < 3) console.log(line);
+    else process.stdout.write(textOf(line));
+  }
+}
+console.log(`\n\nAnswered by node ${answer.headers.get("x-node-id")}, status ${answer.status}.`);
 
 if (process.argv.includes("--once")) await endAll();
-console.log("\nThe hub and its nodes go on running: send the same line from another terminal, or open the dashboard.");
-if (nodes.length > 1) console.log(`Kill a node while it answers and ask again: kill -9 ${nodes[0]?.pid}`);
+console.log(`
+The hub and its nodes go on running. Send the same line from another terminal, or open ${HUB}/`);
+if (nodes.length > 1) {
+  console.log("Kill the node that answers and watch the stream end with an error line; then ask again:");
+  for (const [index, { pid }] of nodes.entries()) console.log(`  demo-${"ab"[index]}: kill -9 ${pid}`);
+}
 console.log("Ctrl-C ends everything.");
