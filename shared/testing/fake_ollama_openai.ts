@@ -5,7 +5,7 @@ import { type Exchange, headerOf } from "./fake_ollama_http.ts";
 import { goJson, isObject, type JsonObject, omitEmpty, Refusal } from "./fake_ollama_json.ts";
 import { fullName, sha256 } from "./fake_ollama_models.ts";
 import { type Piece, type ToolCall, wantedTool } from "./fake_ollama_pieces.ts";
-import type { Answer, Voice } from "./fake_ollama_speech.ts";
+import { type Answer, emptyAnswer, type Voice } from "./fake_ollama_speech.ts";
 import { chatPrompt, shortHash } from "./fake_ollama_tokens.ts";
 import { baseJob, contentText, decodeV1, requireCompletion, v1JsonHeaders } from "./fake_ollama_v1.ts";
 
@@ -129,7 +129,7 @@ export async function completions(exchange: Exchange, { engine, store }: Deps): 
   const voice = completionVoice(requested, job, includesUsage(fields));
   if (prompt !== "") return engine.generate(exchange, job, voice);
   await engine.loadOnly(exchange, model, undefined);
-  const loaded: Answer = { ...nothingSaid, doneReason: "load" };
+  const loaded: Answer = { ...emptyAnswer, doneReason: "load" };
   if (!job.stream) return exchange.send(200, v1JsonHeaders, voice.whole(loaded));
   await exchange.start(200, sseHeaders);
   for (const payload of voice.closing(loaded)) await exchange.write(payload);
@@ -229,16 +229,3 @@ function usageOf(answer: Answer): object {
 function numericId(job: Job): number {
   return Number.parseInt(shortHash(`${job.prompt} ${job.arrivedAt}`), 16) % 999;
 }
-
-const nothingSaid: Answer = {
-  text: "",
-  thinking: "",
-  tools: [],
-  doneReason: "stop",
-  totalNs: 0,
-  loadNs: 0,
-  promptTokens: 0,
-  promptNs: 0,
-  evalTokens: 0,
-  evalNs: 0,
-};

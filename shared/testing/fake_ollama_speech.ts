@@ -128,7 +128,8 @@ function textOf(pieces: Piece[], kind: "text" | "thinking"): string {
   return pieces.map((piece) => (piece.kind === kind ? piece.text : "")).join("");
 }
 
-const emptyAnswer: Answer = {
+/** An answer in which nothing was said. */
+export const emptyAnswer: Answer = {
   text: "",
   thinking: "",
   tools: [],
