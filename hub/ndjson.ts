@@ -1,10 +1,10 @@
 /** NDJSON as Ollama streams it: where lines end, and what the last line says. */
 import { z } from "zod";
+import { parseJsonBytes } from "../shared/json.ts";
 import type { Framing, StreamEnd } from "./job.ts";
 
 const LINE_FEED = 10;
 const SPACE = 32;
-const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 /** Counts are for the log only: a strange one must not make a whole answer look cut. */
@@ -21,10 +21,10 @@ const answerObject = z.object({
 export const ndjson: Framing = {
   endOfLastFrame: (bytes) => bytes.lastIndexOf(LINE_FEED) + 1,
   isFirst(frames) {
-    const line = decoder.decode(frames.subarray(0, frames.indexOf(LINE_FEED) + 1));
-    return answerObject.safeParse(parseJson(line)).success;
+    const line = frames.subarray(0, frames.indexOf(LINE_FEED) + 1);
+    return answerObject.safeParse(parseJsonBytes(line)).success;
   },
-  readLast: (frame) => readAnswerObject(parseJson(decoder.decode(lastLine(frame)))),
+  readLast: (frame) => readAnswerObject(parseJsonBytes(lastLine(frame))),
   readWhole: readAnswerObject,
 };
 
@@ -41,15 +41,6 @@ function readAnswerObject(json: unknown): StreamEnd {
 /** A line that every official client raises on. It carries no `done`: a client stops at that and calls it success. */
 export function errorLine(message: string): Uint8Array {
   return encoder.encode(`${JSON.stringify({ error: message })}\n`);
-}
-
-/** `text` as JSON, or undefined where it is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function lastLine(bytes: Uint8Array): Uint8Array {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { StreamEnd } from "./job.ts";
-import { errorLine, ndjson, parseJson } from "./ndjson.ts";
+import { errorLine, ndjson } from "./ndjson.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (of: Uint8Array) => new TextDecoder().decode(of);
@@ -72,11 +72,6 @@ test("the error line is one line, without done, that reads back as the error", (
   expect(line.indexOf("\n")).toBe(line.length - 1);
   expect(JSON.parse(line)).toEqual({ error: message });
   expect(ndjson.readLast(errorLine(message))).toEqual({ kind: "error", message });
-});
-
-test("what is no JSON is undefined, which no JSON is", () => {
-  expect(parseJson("{")).toBeUndefined();
-  expect(parseJson("null")).toBeNull();
 });
 
 test("a stream cut at any bytes and put together by its frames is the same stream, and every frame ends a line", () => {

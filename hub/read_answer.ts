@@ -1,10 +1,10 @@
 /** What a node's HTTP response is worth: an answer, whole or begun, or a failure with its kind. */
 import { headersToPassOn } from "../shared/http_headers.ts";
+import { parseJson, parseJsonBytes } from "../shared/json.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job } from "./job.ts";
 import { AttemptError, type ByteSource, type Line } from "./line.ts";
-import { parseJson } from "./ndjson.ts";
 import type { Route } from "./node_record.ts";
 import { readAnswer, readErrorLine } from "./policy/failover.ts";
 
@@ -97,12 +97,14 @@ async function readAll(source: ByteSource): Promise<Uint8Array> {
 
 /** A whole answer with status 200. Throws when it is cut, or none at all. */
 function wholeAnswer({ face, stream }: Job, head: Pick<Answer, "status" | "headers">, bytes: Uint8Array): Answer {
-  const json = parseJson(new TextDecoder().decode(bytes));
-  // One object where a stream was asked for is the answer to a load request, unless it says that more should follow.
-  if (stream && json !== undefined && face.isAnswer(json) && face.framing.readWhole(json).kind === "unfinished") {
-    throw new AttemptError("truncated", "the answer ended before it was complete");
+  const json = parseJsonBytes(bytes);
+  if (face.isAnswer(json)) {
+    // One object where a stream was asked for is the answer to a load request, unless it says that more should follow.
+    if (stream && face.framing.readWhole(json).kind === "unfinished") {
+      throw new AttemptError("truncated", "the answer ended before it was complete");
+    }
+    return { ...head, bytes, rest: null, json };
   }
-  if (face.isAnswer(json)) return { ...head, bytes, rest: null, json };
   // A node that ends its answer politely half way leaves HTTP whole and the JSON cut.
   if (json === undefined && (bytes.length === 0 || bytes[0] === OPENING_BRACE)) {
     throw new AttemptError("truncated", "the answer is not whole JSON");

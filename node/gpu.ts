@@ -1,5 +1,7 @@
 /** The graphics processors of this machine, as nvidia-smi or rocm-smi tell them. */
+
 import type { Clock } from "../shared/clock.ts";
+import { parseJson } from "../shared/json.ts";
 import type { Gpu } from "../shared/protocol.ts";
 
 interface Tool {
@@ -73,12 +75,8 @@ function gpuOf(name: string, utilization: number | null, used: number | null, to
 }
 
 function parseObject(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    return {};
-  }
+  const value = parseJson(text);
+  return typeof value === "object" && value !== null ? value : {};
 }
 
 /** A number, or null for what the tools write instead: [N/A], [Not Supported], nothing. */

@@ -2,6 +2,7 @@
 
 import { failureWords } from "../shared/failure_words.ts";
 import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import { parseJson } from "../shared/json.ts";
 import { HEADERS, type HeartbeatAnswer, type HeartbeatBody, heartbeatAnswer, PATHS } from "../shared/protocol.ts";
 import type { HubSight } from "./heartbeat_policy.ts";
 
@@ -63,14 +64,6 @@ function readOutcome(response: Response, text: string): HeartbeatOutcome {
   const parsed = heartbeatAnswer.safeParse(body);
   if (!parsed.success) return { kind: "rejected", reason: "what answers there is not a hub; set SERVER_URL" };
   return { kind: "accepted", bootId: response.headers.get(HEADERS.hubBootId), answer: parsed.data };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** ": " and the hub's detail, or nothing. */

@@ -1,8 +1,31 @@
-/** `GET /nodes`, `GET /nodes/{id}`: a node as people and scripts see it. */
+/** `POST /nodes/heartbeat`, `GET /nodes`, `GET /nodes/{id}`: how a node joins, and how people and scripts see it. */
 
+import type { Context } from "hono";
+import { parseAddress } from "../../shared/address.ts";
+import { describeIssues } from "../../shared/errors.ts";
+import { parseJsonBytes } from "../../shared/json.ts";
+import { peerAddress } from "../../shared/listen.ts";
+import { heartbeat } from "../../shared/protocol.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
+import type { Registry } from "../registry.ts";
+import { type HubEnv, readBody } from "./body.ts";
+
+/** Bytes: ten thousand model names fit. */
+const LARGEST_HEARTBEAT = 1_000_000;
+
+/** Takes in a node's heartbeat. */
+export async function receiveHeartbeat(context: Context<HubEnv>, registry: Registry): Promise<Response> {
+  const body = await readBody(context, LARGEST_HEARTBEAT);
+  if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 1 MB" }, 413);
+  const json = body.kind === "whole" ? parseJsonBytes(body.bytes) : undefined;
+  if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
+  const beat = heartbeat.safeParse(json);
+  if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
+  const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
+  return context.json({ node_id: beat.data.node_id, status: "ok", ipv4: node?.ipv4, ipv6: node?.ipv6 });
+}
 
 /** The JSON of one node at monotonic `now`. The first block is the user's own format, the rest is added. */
 export function describeNode(node: NodeRecord, now: number, limits: LivenessLimits) {
