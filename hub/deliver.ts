@@ -49,17 +49,18 @@ const LOST_THE_RACE = new Error("another address connected first");
  * body stream for data only when the connection stands (`reference/bun.md` 2), and only the first that asks gets it.
  */
 export async function deliver(routes: readonly Route[], parcel: Parcel, deps: DeliverDeps): Promise<Delivery> {
-  const race: Race = { winner: null };
+  const { promise: won, resolve: onWon } = Promise.withResolvers<void>();
+  const race: Race = { winner: null, onWon };
   const dials: Dial[] = [];
   for (const route of routes) {
     const dial = startDial(route, parcel, race, deps);
     dials.push(dial);
     // An earlier dial may be the one that connects while this one is still at it.
-    await Promise.race([dial.connecting, firstToConnect(dials), Bun.sleep(deps.times.staggerMs)]);
+    await Promise.race([dial.connecting, won, Bun.sleep(deps.times.staggerMs)]);
     if (race.winner !== null || parcel.signal.aborted) break;
   }
   // Not "all" alone: once one stands, the others are cut, which ends their waiting too.
-  await Promise.race([firstToConnect(dials), Promise.all(dials.map((dial) => dial.connecting))]);
+  await Promise.race([won, Promise.all(dials.map((dial) => dial.connecting))]);
 
   const { winner } = race;
   for (const dial of dials) if (dial !== winner) dial.giveUp(winner !== null);
@@ -69,6 +70,8 @@ export async function deliver(routes: readonly Route[], parcel: Parcel, deps: De
 
 interface Race {
   winner: Dial | null;
+  /** To be called once there is a winner. */
+  readonly onWon: () => void;
 }
 
 interface Dial {
@@ -113,6 +116,7 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
         // Given up a moment before it connected: fetch rejects, and that settles it.
         if (abort.signal.aborted) return controller.error(abort.signal.reason);
         race.winner ??= dial;
+        race.onWon();
         settle(true);
         if (race.winner !== dial) return controller.error(LOST_THE_RACE);
         controller.enqueue(parcel.body);
@@ -149,11 +153,4 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
 /** True when `error` says that this process has no descriptors left, which is nobody else's fault. */
 export function isOwnShortage(error: unknown): boolean {
   return error instanceof Error && /^(EMFILE|ENFILE)/.test(errorCode(error) || error.message);
-}
-
-/** Resolves when one of `dials` has connected; never, when none does. */
-function firstToConnect(dials: readonly Dial[]): Promise<void> {
-  return new Promise((resolve) => {
-    for (const { connecting } of dials) connecting.then((connected) => connected && resolve());
-  });
 }

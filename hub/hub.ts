@@ -103,12 +103,12 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const stopSweeping = every(clock, SWEEP_MS, () => registry.sweep());
   const stopProbing = startProber({ registry, fetch, clock, times: parts.probeTimes ?? PROBE_TIMES });
 
-  async function stop(): Promise<void> {
+  /** Ends everything: streams get an error line rather than a cut, and `farewellMs` milliseconds to pass it on. */
+  async function end(farewellMs: number): Promise<void> {
     stopSweeping();
     stopProbing();
-    // Streams get an error line rather than a cut.
     stopping.abort();
-    await Promise.race([server.stop(), Bun.sleep(FAREWELL_MS)]);
+    await Promise.race([server.stop(), Bun.sleep(farewellMs)]);
     await server.stop(true);
   }
 
@@ -116,13 +116,10 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     server,
     registry,
     requestLog,
-    stop,
+    stop: () => end(FAREWELL_MS),
     async drain() {
-      const finished = server.stop();
-      await Promise.race([finished, Bun.sleep(config.drainTimeout * 1000)]);
-      stopping.abort();
-      await Promise.race([finished, Bun.sleep(LAST_BYTES_MS)]);
-      await stop();
+      await Promise.race([server.stop(), Bun.sleep(config.drainTimeout * 1000)]);
+      await end(LAST_BYTES_MS);
     },
   };
 }

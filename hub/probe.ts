@@ -1,6 +1,5 @@
 /** Asks nodes for their health: often while they have work, slowly otherwise, and before an ejected one is tried again. */
-import type { Clock } from "../shared/clock.ts";
-import { every } from "../shared/clock.ts";
+import { type Clock, every } from "../shared/clock.ts";
 import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
 import { type NodeHealth, nodeHealth, PATHS } from "../shared/protocol.ts";
 import type { NodeRecord, Route } from "./node_record.ts";

@@ -244,7 +244,11 @@ export function createRegistry(options: RegistryOptions) {
     /** A dial or probe of one route came through, or did not. */
     routeSeen(id: string, origin: string, reachable: boolean, rttMs: number | null): void {
       const node = nodes.get(id);
-      if (!node) return;
+      // Every job says that its route works; most of the time that is known.
+      const news = node?.routes.some(
+        (route) => route.origin === origin && (route.reachable !== reachable || rttMs !== null),
+      );
+      if (!node || !news) return;
       node.routes = node.routes.map((route) =>
         route.origin === origin ? { ...route, reachable, rttMs: rttMs ?? route.rttMs } : route,
       );

@@ -46,10 +46,11 @@ function relayStream(
   onEnd: (end: RelayEnd) => void,
 ): ReadableStream<Uint8Array> {
   const { framing } = job.face;
+  const firstEnd = framing.endOfLastFrame(firstFrames);
   /** Bytes of a frame whose end has not come yet. */
-  let partial: Uint8Array = firstFrames.subarray(framing.endOfLastFrame(firstFrames));
+  let partial = firstFrames.subarray(firstEnd);
   /** The last whole frames, which tell at the end whether the answer was whole. */
-  let last: Uint8Array = firstFrames.subarray(0, framing.endOfLastFrame(firstFrames));
+  let last = firstFrames.subarray(0, firstEnd);
   let pending: Uint8Array | null = last;
   let ended = false;
   let cancelSlowReader = () => {};

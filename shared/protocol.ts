@@ -120,7 +120,6 @@ export const executeRequest = z.looseObject({
   options: z.record(z.string(), z.unknown()).nullish(),
   stream: z.boolean().nullish(),
 });
-export type ExecuteRequest = z.infer<typeof executeRequest>;
 
 /** `GET /health` of a node. An older agent sends the first two fields only. */
 export const nodeHealth = z.object({
