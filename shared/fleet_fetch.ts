@@ -2,7 +2,7 @@
 
 export interface FleetRequest {
   readonly method?: "GET" | "POST" | "DELETE" | "HEAD";
-  readonly headers?: Record<string, string>;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string | ReadableStream<Uint8Array>;
   readonly signal: AbortSignal;
   /**

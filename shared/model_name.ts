@@ -3,6 +3,9 @@
 /** A canonical model name: two names with the same key are the same model. */
 export type ModelKey = string;
 
+/** The key of no model: stands for "any" where a request names none. */
+export const ANY_MODEL: ModelKey = "";
+
 const DEFAULT_HOST = "registry.ollama.ai";
 const DEFAULT_NAMESPACE = "library";
 const DEFAULT_TAG = "latest";
@@ -12,11 +15,20 @@ const DEFAULT_TAG = "latest";
  * in lower case, without the marker `:local`. A colon starts the tag only after the last slash.
  */
 export function modelKey(name: string): ModelKey {
+  return fullName(name).toLowerCase();
+}
+
+/** True when both names are the same model and written in the same case: `/api/embeddings` finds no other. */
+export function isSameSpelling(name: string, other: string): boolean {
+  return fullName(name) === fullName(other);
+}
+
+/** `name` with Ollama's defaults filled in, in the case it was written. */
+export function fullName(name: string): string {
   let rest = name.trim();
   const scheme = rest.indexOf("://");
   if (scheme >= 0) rest = rest.slice(scheme + 3);
-  rest = rest.toLowerCase();
-  if (rest.endsWith(":local")) rest = rest.slice(0, -":local".length);
+  if (/:local$/i.test(rest)) rest = rest.slice(0, -":local".length);
   const colon = rest.indexOf(":", rest.lastIndexOf("/") + 1);
   const tag = colon >= 0 ? rest.slice(colon + 1) : DEFAULT_TAG;
   const parts = (colon >= 0 ? rest.slice(0, colon) : rest).split("/");
@@ -32,4 +44,25 @@ export function shortName(key: ModelKey): string {
   const withoutHost = key.startsWith(home) ? key.slice(home.length) : key;
   const library = `${DEFAULT_NAMESPACE}/`;
   return withoutHost !== key && withoutHost.startsWith(library) ? withoutHost.slice(library.length) : withoutHost;
+}
+
+/** One part of a name: begins with a letter, digit or `_`. */
+const PART = /^[a-z0-9_][a-z0-9_.-]{0,79}$/i;
+const NAMESPACE = /^[a-z0-9_][a-z0-9_-]{0,79}$/i;
+const HOST = /^[a-z0-9_][a-z0-9_.:-]{0,349}$/i;
+
+/** False for what Ollama refuses as "invalid model name" (`reference/ollama-api.md` 2.9), and for "". */
+export function isModelName(name: string): boolean {
+  // Ollama wants one or the other.
+  if (/cloud:local\s*$/i.test(name)) return false;
+  const key = modelKey(name);
+  const colon = key.lastIndexOf(":");
+  const [model = "", namespace = "", host = "", ...more] = key.slice(0, colon).split("/").reverse();
+  const tag = key.slice(colon + 1);
+  return more.length === 0 && PART.test(model) && PART.test(tag) && NAMESPACE.test(namespace) && HOST.test(host);
+}
+
+/** True for a name that stands for a model at a cloud service: its tag is `cloud` or ends in `-cloud`. */
+export function isCloudName(name: string): boolean {
+  return /:([^/]*-)?cloud$/i.test(name.trim());
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { modelKey, shortName } from "./model_name.ts";
+import { ANY_MODEL, isCloudName, isModelName, isSameSpelling, modelKey, shortName } from "./model_name.ts";
 
 /** reference/ollama-api.md 2.9 */
 test.each<[name: string, key: string, shown: string]>([
@@ -54,4 +54,99 @@ test("a key is the key of itself and of its short name, whatever the name", () =
 
 test("whatever text comes, a key comes out", () => {
   fc.assert(fc.property(fc.string(), (text) => expect(modelKey(text)).toContain(":")));
+});
+
+test.each([
+  "llama3",
+  "LLaMA3:8B",
+  "  llama3 ",
+  "qwen2.5:7b-instruct-q4_K_M",
+  "_x:_y",
+  "me/x",
+  "hf.co/me/x.y:Q4_0",
+  "localhost:5000/me/x",
+  "https://registry.ollama.ai/library/llama3",
+  "llama3:local",
+  "gpt-oss:120b-cloud",
+  "a".repeat(80),
+  `${"h".repeat(350)}/me/x`,
+])("%p is a model's name", (name) => {
+  expect(isModelName(name)).toBe(true);
+});
+
+test.each([
+  "",
+  " ",
+  ":",
+  ":x",
+  "x:",
+  ":local",
+  "a//b",
+  "/x",
+  "x/",
+  "a b",
+  "x:a b",
+  "x:-a",
+  "x:.a",
+  "-x",
+  ".x",
+  "../../etc/passwd",
+  "me.too/x",
+  "a/b/c/d",
+  "x:y:z",
+  "x\u0000",
+  "x\ny",
+  "x?y",
+  "x#y",
+  "日本",
+  "\ud800",
+  "a".repeat(81),
+  `x:${"a".repeat(81)}`,
+  `${"n".repeat(81)}/x`,
+  `${"h".repeat(351)}/me/x`,
+  "x:cloud:local",
+  "x:8b-cloud:local",
+])("%p is none", (name) => {
+  expect(isModelName(name)).toBe(false);
+});
+
+test("what is no model's name never has the key of one that is known", () => {
+  expect(isModelName(ANY_MODEL)).toBe(false);
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      expect(modelKey(text)).not.toBe(ANY_MODEL);
+      if (isModelName(text)) expect(isModelName(shortName(modelKey(text)))).toBe(true);
+    }),
+  );
+});
+
+test.each<[name: string, cloud: boolean]>([
+  ["gpt-oss:120b-cloud", true],
+  ["gpt-oss:cloud", true],
+  ["GPT-OSS:120B-Cloud", true],
+  [" gpt-oss:cloud ", true],
+  ["me/x:cloud", true],
+  ["hf.co/me/x:q4-cloud", true],
+  ["localhost:5000/me/x:cloud", true],
+  ["llama3", false],
+  ["llama3:8b", false],
+  ["cloud", false],
+  ["x-cloud", false],
+  ["x:cloudy", false],
+  ["x:cloud-8b", false],
+  ["x:mycloud", false],
+  ["localhost:5000/me/x-cloud", false],
+  ["", false],
+])("%p runs at a cloud service: %p", (name, cloud) => {
+  expect(isCloudName(name)).toBe(cloud);
+});
+
+test.each<[a: string, b: string, same: boolean]>([
+  ["llama3", "llama3:latest", true],
+  ["library/llama3", "llama3", true],
+  ["llama3:local", "llama3", true],
+  ["LLaMA3", "llama3", false],
+  ["llama3:8B", "llama3:8b", false],
+])("%p is spelled as %p is: %p", (a, b, same) => {
+  expect(isSameSpelling(a, b)).toBe(same);
 });

@@ -1,12 +1,14 @@
 /** The wire between hub and node: schemas with their types, paths, header names. Older agents' bodies are valid too. */
 import { z } from "zod";
 import { parseAddress } from "./address.ts";
+import { diskModel, loadedModel, MOST_MODELS, modelName } from "./ollama_models.ts";
 
 export const PATHS = {
   /** hub */ healthz: "/healthz",
   /** hub */ heartbeat: "/nodes/heartbeat",
   /** node */ health: "/health",
   /** node */ execute: "/execute",
+  /** node: what follows is a path of its Ollama */ ollama: "/ollama",
 } as const;
 
 export const HEADERS = {
@@ -17,11 +19,21 @@ export const HEADERS = {
   hubBootId: "x-hub-boot-id",
   /** On a node's 503: why it did not even try, one of DECLINE_REASONS. Ollama's own 503 does not carry it. */
   declined: "x-declined",
+  /** On a node's error that is the agent's own: Ollama did not say it. */
+  agentError: "x-agent-error",
+  /** Hub to node: the model an inference request is for, URI-encoded, so that the node need not read the body. */
+  model: "x-model",
+  /** Hub to node: "1" on a request to an inference route that runs nothing, such as unloading: it waits for no slot. */
+  noSlot: "x-no-slot",
 } as const;
 
 /** Why a node hands a request back without having sent it to Ollama. */
 export const DECLINE_REASONS = ["busy", "draining", "ollama_down"] as const;
 export type DeclineReason = (typeof DECLINE_REASONS)[number];
+
+/** What a node can be asked for besides its health. An agent that says nothing can do the first only. */
+export const CAPABILITIES = ["execute", "ollama"] as const;
+export type Capability = (typeof CAPABILITIES)[number];
 
 /** What a node intends: take work, finish what it has, or nothing any more. */
 export const NODE_INTENTS = ["serving", "draining", "left"] as const;
@@ -61,8 +73,6 @@ function isSmallJson(value: unknown): boolean {
 /** A ratio that strays outside 0 to 1 is a rounding of the agent's, not a reason to lose the node. */
 const ratio = z.number().transform((value) => Math.min(1, Math.max(0, value)));
 
-const modelName = z.string().min(1).max(512);
-
 export const ollamaState = z.object({
   /** Whether the local Ollama answered lately. */
   ok: z.boolean(),
@@ -85,12 +95,15 @@ export const heartbeat = z.object({
   ipv4: addressOf("IPv4"),
   ipv6: addressOf("IPv6"),
   port: z.number().int().min(1).max(65535),
-  models: z.array(modelName).max(10_000),
+  models: z.array(modelName).max(MOST_MODELS),
   metadata: z.record(z.string(), z.unknown()).default({}).refine(isSmallJson, "expected at most 16 kB of JSON"),
   load: z.object({ cpu: ratio, memory: ratio }).nullish(),
   // What follows came with this version; an older agent sends none of it.
   slots: z.number().int().min(1).max(1024).nullish(),
-  loaded: z.array(modelName).max(10_000).nullish(),
+  loaded: z.array(modelName).max(MOST_MODELS).nullish(),
+  /** The entries of Ollama's own lists, of models on disk and in memory. */
+  tags: z.array(diskModel).max(MOST_MODELS).nullish(),
+  ps: z.array(loadedModel).max(MOST_MODELS).nullish(),
   boot_id: z.string().max(64).nullish(),
   /** Rises by one with every heartbeat of a boot, so that one that was overtaken on its way is noticed. */
   seq: z.number().int().nonnegative().nullish(),
