@@ -55,7 +55,7 @@ export function v1Models(exchange: Exchange, { store }: Deps): Promise<void> {
 
 /** GET /v1/models/:model. */
 export function v1Model(exchange: Exchange, { store }: Deps, name: string): Promise<void> {
-  const model = requireModel(store, name);
+  const model = requireModel(store, name, `model '${displayName(requireModelName(name))}' not found`);
   return exchange.send(200, v1JsonHeaders, `${goJson(modelEntry(model, name))}\n`);
 }
 

@@ -198,6 +198,13 @@ export async function signout(): Promise<void> {
   throw new Refusal(401, "you are not currently signed in");
 }
 
+/** A route of the cloud service's: a stand-in has none. */
+export function noCloud(feature: string): () => Promise<void> {
+  return async () => {
+    throw new Refusal(403, `ollama cloud is disabled: ${feature} is unavailable`);
+  };
+}
+
 /** Lines as they come, or for `stream:false` their end: success, or 500 with the error. */
 async function report(exchange: Exchange, stream: boolean, steps: AsyncGenerator<Progress>): Promise<void> {
   if (stream) await exchange.start(200, ndjsonHeaders);

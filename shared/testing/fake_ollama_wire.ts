@@ -79,6 +79,8 @@ function parseChunks(bytes: Buffer): { chunks: string[]; complete: boolean } {
     if (lineEnd < 0) return { chunks, complete: false };
     const length = Number.parseInt(bytes.toString("latin1", at, lineEnd), 16);
     if (length === 0) return { chunks, complete: true };
+    // No chunks at all, such as `100 Continue` with the real answer behind it.
+    if (Number.isNaN(length)) return { chunks, complete: false };
     chunks.push(bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + length));
     at = lineEnd + 4 + length;
     if (at > bytes.length) return { chunks, complete: false };
