@@ -4,7 +4,6 @@ import { createFleetFetch } from "../shared/fleet_fetch.ts";
 import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, listen } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
-import { modelKey } from "../shared/model_name.ts";
 import type { NodeHealth, NodeIntent } from "../shared/protocol.ts";
 import { findAddresses } from "./addresses.ts";
 import { createNodeApp } from "./app.ts";
@@ -15,7 +14,10 @@ import { createHeartbeat } from "./heartbeat.ts";
 import { createHubClient } from "./hub_client.ts";
 import { createLoadReader } from "./load.ts";
 import { createOllamaClient } from "./ollama.ts";
+import { createOllamaFace } from "./ollama_face.ts";
+import { identities, isInMemory } from "./ollama_state.ts";
 import { createOllamaWatch } from "./ollama_watch.ts";
+import { createPassOn } from "./pass_on.ts";
 import { createSelfReport } from "./self_report.ts";
 import { createSlots } from "./slots.ts";
 
@@ -47,7 +49,7 @@ const FIRST_LOOK_PATIENCE_MS = 1000;
 const LAST_HEARTBEAT_MS = 2000;
 const FLUSH_MS = 2000;
 
-/** Bytes of a request body: a prompt with pictures in it. */
+/** Bytes of a request body that is held: a prompt with pictures in it. What only flows through, blobs, has no limit. */
 const BODY_LIMIT = 256 * 2 ** 20;
 
 /** Starts the agent: it listens when this returns, and joins the hub as soon as both are there. Throws ListenError. */
@@ -64,19 +66,21 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     ollama,
     url: config.ollamaUrl,
     intervalMs: options.ollamaLookMs ?? LOOK_INTERVAL_MS,
+    isLoading: () => loadingModels(0).length > 0,
     clock,
     log,
     onChange: () => heartbeat.changed(),
   });
-  const execute = createExecute({
+  const serving = {
     ollama,
-    slots,
     isDraining: () => intent !== "serving",
     onRefused: watch.refused,
     onAnswered: watch.answered,
     clock,
     log,
-  });
+  };
+  const execute = createExecute({ ...serving, slots, bodyLimit: BODY_LIMIT });
+  const passOn = createPassOn({ ...serving, onManaged: watch.managed });
   const heartbeat = createHeartbeat({
     hub: createHubClient(config.serverUrl, hubFetch),
     serverUrl: config.serverUrl,
@@ -97,17 +101,21 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       clock,
     }),
     announced: () => {
-      const { ok, version, models, loaded } = watch.state;
-      return { models, loaded, ollamaOk: ok, ollamaVersion: version, intent };
+      const { ok, version, tags, ps } = watch.state;
+      return { models: identities(tags), loaded: identities(ps), ollamaOk: ok, ollamaVersion: version, intent };
     },
     clock,
     random,
     log,
   });
 
+  /** Models of requests that have been silent for more than `ms` milliseconds and are not in memory. */
+  function loadingModels(ms: number): string[] {
+    return slots.silentModels(ms).filter((model) => model !== "" && !isInMemory(watch.state, model));
+  }
+
   function health(): NodeHealth {
-    const { ok, version: ollamaVersion, loaded } = watch.state;
-    const inMemory = new Set(loaded.map(modelKey));
+    const { ok, version: ollamaVersion } = watch.state;
     return {
       status: "ok",
       node_id: config.nodeId,
@@ -117,15 +125,21 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       ollama: { ok, version: ollamaVersion },
       running: slots.running,
       slots: slots.size,
-      loading: slots.silentModels(LOADING_AFTER_MS).filter((model) => !inMemory.has(modelKey(model))),
+      loading: loadingModels(LOADING_AFTER_MS),
     };
   }
 
   const server = listen({
     hostname: config.host,
     port: config.port,
-    maxRequestBodySize: BODY_LIMIT,
-    fetch: createNodeApp({ nodeId: config.nodeId, execute, health, log }),
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch: createNodeApp({
+      nodeId: config.nodeId,
+      execute,
+      ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
+      health,
+      log,
+    }),
     onFallback: (sentence) => log.warn(sentence),
   });
   const port = portOf(server);
@@ -172,7 +186,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
         { running: slots.running },
         `draining: ${slots.running} running, at most ${config.drainTimeoutMs / 1000} s`,
       );
-      await atMost(config.drainTimeoutMs, slots.whenIdle());
+      await atMost(config.drainTimeoutMs, Promise.all([slots.whenIdle(), passOn.whenIdle()]));
       if (slots.running > 0) log.warn({ running: slots.running }, "the grace time is over, running requests are cut");
       ended = true;
       watch.stop();

@@ -42,7 +42,7 @@ describe("joining", () => {
       seq: 1,
       ollama: { ok: true, version: "0.33.0" },
       agent_version: "0.0.0-test",
-      capabilities: ["execute"],
+      capabilities: ["execute", "ollama"],
       intent: "serving",
     });
     expect(hub.heartbeats[0]?.load?.memory).toBeGreaterThan(0);

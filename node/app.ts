@@ -1,13 +1,17 @@
 /** The node's route table and what every answer of it has in common. No logic. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { HttpServer } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { HEADERS, type NodeHealth, PATHS } from "../shared/protocol.ts";
+import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
+import { readExecuteBody } from "./execute_body.ts";
+import type { OllamaFace } from "./ollama_face.ts";
 
 export interface NodeAppDeps {
   readonly nodeId: string;
   readonly execute: Execute;
+  readonly ollamaFace: OllamaFace;
   /** What GET /health says; never waits for anything. */
   readonly health: () => NodeHealth;
   readonly log: Logger;
@@ -25,7 +29,7 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export type NodeApp = (request: Request, server: HttpServer) => Response | Promise<Response>;
 
 /** The node's application. */
-export function createNodeApp({ nodeId, execute, health, log }: NodeAppDeps): NodeApp {
+export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: NodeAppDeps): NodeApp {
   const app = new Hono<Env>();
 
   app.use(async (context, next) => {
@@ -39,11 +43,10 @@ export function createNodeApp({ nodeId, execute, health, log }: NodeAppDeps): No
 
   app.get(PATHS.health, (context) => context.json(health()));
 
-  app.post(PATHS.execute, (context) => {
-    const request = context.req.raw;
-    const setIdleTimeout = (seconds: number) => context.env.server.timeout(request, seconds);
-    return execute({ request, requestId: context.get("requestId"), setIdleTimeout });
-  });
+  app.post(PATHS.execute, (context) => execute(arrivalOf(context), readExecuteBody));
+
+  // HEAD, too: Hono dispatches it as GET, but the request still says what it is.
+  app.all(`${PATHS.ollama}/*`, (context) => ollamaFace(arrivalOf(context)));
 
   app.notFound((context) => context.json({ detail: "Not found" }, 404));
 
@@ -53,4 +56,10 @@ export function createNodeApp({ nodeId, execute, health, log }: NodeAppDeps): No
   });
 
   return (request, server) => app.fetch(request, { server });
+}
+
+function arrivalOf(context: Context<Env>): Arrival {
+  const request = context.req.raw;
+  const setIdleTimeout = (seconds: number) => context.env.server.timeout(request, seconds);
+  return { request, requestId: context.get("requestId"), setIdleTimeout };
 }

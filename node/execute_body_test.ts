@@ -7,7 +7,7 @@ function read(body: unknown) {
 
 function sentToOllama(body: unknown): unknown {
   const result = read(body);
-  return result.ok ? JSON.parse(result.body.forOllama) : result.problem;
+  return result.ok ? JSON.parse(String(result.work.request.body)) : result.problem;
 }
 
 describe("readExecuteBody", () => {

@@ -48,17 +48,20 @@ describe("a silent model", () => {
   test("outlasts the limit for silent connections, before the first token and between two", async () => {
     const silenceMs = 6500;
     const ollama = await startFakeOllama({ firstTokenMs: silenceMs, tokensPerSecond: 1000 / silenceMs });
+    const execute = createExecute({
+      ollama: createOllamaClient(ollama.url, createFleetFetch()),
+      slots: createSlots({ size: 4, waitMs: 1000, clock: systemClock }),
+      isDraining: () => false,
+      bodyLimit: 2 ** 20,
+      onRefused: () => {},
+      onAnswered: () => {},
+      clock: systemClock,
+      log: silentLogger,
+    });
     const app = createNodeApp({
       nodeId: "n",
-      execute: createExecute({
-        ollama: createOllamaClient(ollama.url, createFleetFetch()),
-        slots: createSlots({ size: 4, waitMs: 1000, clock: systemClock }),
-        isDraining: () => false,
-        onRefused: () => {},
-        onAnswered: () => {},
-        clock: systemClock,
-        log: silentLogger,
-      }),
+      execute,
+      ollamaFace: () => new Response(null, { status: 404 }),
       health: () => ({ status: "ok", node_id: "n" }),
       log: silentLogger,
     });

@@ -30,8 +30,9 @@ export function delayUntilNext(standing: Standing, intervalMs: number, random: n
 
 /** What the hub has to hear at once when it changes. */
 export interface Announced {
+  /** Names with digests: a model that was pulled anew under its old name is another one. */
   readonly models: readonly string[];
-  /** Models in memory: the hub prefers the node that need not load. */
+  /** The same of models in memory: the hub prefers the node that need not load. */
   readonly loaded: readonly string[];
   readonly ollamaOk: boolean;
   readonly ollamaVersion: string | null;

@@ -1,31 +1,41 @@
 /** The client of the local Ollama: every request the node ever makes to it. */
 import { z } from "zod";
 import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import { type DiskModel, type LoadedModel, psAnswer, tagsAnswer } from "../shared/ollama_models.ts";
+import type { Method } from "../shared/ollama_routes.ts";
 import { HEADERS } from "../shared/protocol.ts";
+
+/** A request as Ollama gets it. */
+export interface OllamaRequest {
+  readonly method: Method;
+  /** Path and query. */
+  readonly target: string;
+  /** Besides the request id. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string | ReadableStream<Uint8Array>;
+  /** On a connection of its own. */
+  readonly fresh?: boolean;
+}
 
 export interface OllamaClient {
   /** Ollama's version. It takes no lock in Ollama, so it is the sign of life. Throws when there is no usable answer. */
   version(): Promise<string>;
-  /** Names of the models on disk. Throws when there is no usable answer. */
-  models(): Promise<string[]>;
-  /** Names of the models in memory; one that is just being loaded is not among them. Throws as above. */
-  loaded(): Promise<string[]>;
+  /** The models on disk. Throws when there is no usable answer. */
+  tags(): Promise<DiskModel[]>;
+  /** The models in memory; one that is just being loaded is not among them. Throws as above. */
+  ps(): Promise<LoadedModel[]>;
   /**
-   * Sends a generate request (JSON text) and resolves with the answer as soon as its status is there; `signal` ends the
-   * generation at any time. Rejects as fetch does; no time limit of its own. Ollama ignores the request id; what stands
-   * between node and Ollama may log it.
+   * Sends a request and resolves with the answer as soon as its status is there; `signal` ends what Ollama does for it
+   * at any time. Rejects as fetch does; no time limit of its own. Ollama ignores the request id; what stands between
+   * node and Ollama may log it.
    */
-  generate(body: string, requestId: string, signal: AbortSignal): Promise<Response>;
+  send(request: OllamaRequest, requestId: string, signal: AbortSignal): Promise<Response>;
 }
 
 /** Milliseconds. ps waits for locks that Ollama holds up to 5 s while it unloads a model. */
-const TIME_LIMITS = { version: 5000, models: 5000, loaded: 10_000 } as const;
-
-/** Names the wire between node and hub takes. */
-const NAME_LIMIT = 512;
+const TIME_LIMITS = { version: 5000, tags: 5000, ps: 10_000 } as const;
 
 const versionAnswer = z.object({ version: z.string() });
-const modelsAnswer = z.object({ models: z.array(z.object({ name: z.string() })).nullish() });
 
 /** A client of the Ollama at `baseUrl`. */
 export function createOllamaClient(baseUrl: string, fetch: FleetFetch): OllamaClient {
@@ -40,21 +50,11 @@ export function createOllamaClient(baseUrl: string, fetch: FleetFetch): OllamaCl
     return parsed.data;
   }
 
-  async function names(path: string, limitMs: number): Promise<string[]> {
-    const { models } = await read(path, modelsAnswer, limitMs);
-    return (models ?? []).map((model) => model.name).filter((name) => name !== "" && name.length <= NAME_LIMIT);
-  }
-
   return {
     version: async () => (await read("/api/version", versionAnswer, TIME_LIMITS.version)).version.slice(0, 64),
-    models: () => names("/api/tags", TIME_LIMITS.models),
-    loaded: () => names("/api/ps", TIME_LIMITS.loaded),
-    generate: (body, requestId, signal) =>
-      fetch(`${baseUrl}/api/generate`, {
-        method: "POST",
-        headers: { "content-type": "application/json", [HEADERS.requestId]: requestId },
-        body,
-        signal,
-      }),
+    tags: () => read("/api/tags", tagsAnswer, TIME_LIMITS.tags),
+    ps: () => read("/api/ps", psAnswer, TIME_LIMITS.ps),
+    send: ({ target, headers, ...request }, requestId, signal) =>
+      fetch(`${baseUrl}${target}`, { ...request, headers: { ...headers, [HEADERS.requestId]: requestId }, signal }),
   };
 }

@@ -1,4 +1,5 @@
 /** Passing Ollama's answer on as it comes, and knowing exactly once how it ended. */
+import { headersToPassOn } from "../shared/http_headers.ts";
 
 /** How an answer ended: whole, because the hub went away, or because Ollama broke it off. */
 export type RelayEnd = "complete" | "cancelled" | "broken";
@@ -7,6 +8,20 @@ export interface RelayHooks {
   readonly onFirstByte: () => void;
   /** Called exactly once, with the number of bytes passed on. */
   readonly onEnd: (end: RelayEnd, bytes: number) => void;
+}
+
+/** `answer` as the answer to `request`: its status, its headers that describe the body, and the body as `relayBody` does. */
+export function relayAnswer(answer: Response, request: Request, hooks: RelayHooks): Response {
+  const headers = headersToPassOn(answer.headers);
+  const length = answer.headers.get("content-length");
+  // What a HEAD asks for is the length of what it does not get; everywhere else the server counts itself.
+  if (request.method === "HEAD" && length !== null) headers.set("content-length", length);
+  const status = { status: answer.status, headers };
+  if (answer.body !== null && length !== "0") {
+    return new Response(relayBody(answer.body, request.signal, hooks), status);
+  }
+  hooks.onEnd("complete", 0);
+  return new Response(null, status);
 }
 
 /**

@@ -1,10 +1,10 @@
 /** What the node says about itself in a heartbeat. */
 import { arch, availableParallelism, hostname, platform, release, totalmem } from "node:os";
 import type { Clock } from "../shared/clock.ts";
-import type { Gpu, HeartbeatBody, NodeIntent } from "../shared/protocol.ts";
+import { CAPABILITIES, type Gpu, type HeartbeatBody, type NodeIntent } from "../shared/protocol.ts";
 import type { AdvertisedAddresses } from "./addresses.ts";
 import type { Load } from "./load.ts";
-import type { OllamaState } from "./ollama_watch.ts";
+import type { OllamaState } from "./ollama_state.ts";
 
 export interface SelfReportDeps {
   readonly nodeId: string;
@@ -20,9 +20,6 @@ export interface SelfReportDeps {
   readonly gpus: () => Promise<Gpu[]>;
   readonly clock: Clock;
 }
-
-/** What other programs may ask of this agent. */
-const CAPABILITIES = ["execute"];
 
 /** Milliseconds a heartbeat waits for the graphics processors; after that it says what was known before. */
 const GPU_PATIENCE_MS = 1000;
@@ -53,7 +50,7 @@ export function createSelfReport(deps: SelfReportDeps): (seq: number) => Promise
   return async (seq) => {
     const [addresses, load, gpu] = await Promise.all([deps.addresses(), deps.load(), gpus()]);
     // Read after the waiting, so that the heartbeat never says something older than the one before it.
-    const { ok, version, models, loaded } = deps.ollama();
+    const { ok, version, models, loaded, tags, ps } = deps.ollama();
     return {
       node_id: deps.nodeId,
       ...addresses,
@@ -70,11 +67,13 @@ export function createSelfReport(deps: SelfReportDeps): (seq: number) => Promise
       load: { cpu: load.cpu, memory: load.memory },
       slots: deps.slots,
       loaded: [...loaded],
+      tags: [...tags],
+      ps: [...ps],
       boot_id: deps.bootId,
       seq,
       ollama: { ok, version },
       agent_version: deps.agentVersion,
-      capabilities: CAPABILITIES,
+      capabilities: [...CAPABILITIES],
       gpu,
       intent: deps.intent(),
     };

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { type Gpu, heartbeat, type NodeIntent } from "../shared/protocol.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
+import { AWAY, learned } from "./ollama_state.ts";
 import { createSelfReport } from "./self_report.ts";
+import { inMemory, onDisk } from "./testing/models.ts";
 
 const card: Gpu = { name: "RTX", utilization: 0.5, memory_used: 1, memory_total: 2 };
 
@@ -15,7 +17,8 @@ function start(gpus: () => Promise<Gpu[]>) {
     slots: 4,
     port: () => 8001,
     intent: () => node.intent,
-    ollama: () => ({ ok: true, version: "0.12.6", models: ["a"], loaded: [] }),
+    ollama: () =>
+      learned({ ...AWAY, version: null }, { ok: true, version: "0.12.6", tags: [onDisk("a")], ps: [inMemory("a")] }),
     addresses: async () => ({ ipv4: "192.168.1.20", ipv6: "fe80::1%eth0" }),
     load: async () => ({ cpu: 0.1, memory: 0.2 }),
     gpus,
@@ -32,6 +35,10 @@ describe("createSelfReport", () => {
       ipv4: "192.168.1.20",
       ipv6: "fe80::1%eth0",
       models: ["a"],
+      loaded: ["a"],
+      tags: [onDisk("a")],
+      ps: [inMemory("a")],
+      capabilities: ["execute", "ollama"],
       gpu: [card],
       seq: 1,
     });

@@ -1,0 +1,28 @@
+/** A request as it reached this node, and the reading of its body as a whole. */
+
+export interface Arrival {
+  readonly request: Request;
+  readonly requestId: string;
+  /** Sets after how many seconds without progress the connection is closed; 0 never. */
+  readonly setIdleTimeout: (seconds: number) => void;
+}
+
+/** The whole body; "gone" when it broke off, "too_large" as soon as it is known to have more than `limit` bytes. */
+export async function readWhole(request: Request, limit: number): Promise<Uint8Array | "gone" | "too_large"> {
+  // What is announced is believed when it is too much only: a chunked body announces nothing.
+  if (Number(request.headers.get("content-length") ?? 0) > limit) return "too_large";
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const piece of request.body ?? []) {
+      size += piece.byteLength;
+      // Leaving the loop cancels the body; Bun throws away the rest.
+      if (size > limit) return "too_large";
+      pieces.push(piece);
+    }
+  } catch {
+    return "gone";
+  }
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces);
+}

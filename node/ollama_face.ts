@@ -1,0 +1,77 @@
+/** The node's face that looks like its Ollama: which requests under /ollama are passed on, and by which way. */
+import { modelName } from "../shared/ollama_models.ts";
+import { findOllamaRoute, type Method, type RouteKind } from "../shared/ollama_routes.ts";
+import { HEADERS, PATHS } from "../shared/protocol.ts";
+import type { Arrival } from "./arrival.ts";
+import type { Execute } from "./execute.ts";
+import { problem } from "./own_answer.ts";
+import type { PassOn } from "./pass_on.ts";
+
+export interface OllamaFaceDeps {
+  readonly execute: Execute;
+  readonly passOn: PassOn["handle"];
+}
+
+/** Handles a request whose path begins with PATHS.ollama. */
+export type OllamaFace = (arrival: Arrival) => Response | Promise<Response>;
+
+/** What Ollama gets of a request's headers. An Origin it would refuse, and the rest is none of its business. */
+const FOR_OLLAMA = ["content-type", "content-encoding", "accept", "user-agent"] as const;
+
+/** The handler of PATHS.ollama and everything below. */
+export function createOllamaFace({ execute, passOn }: OllamaFaceDeps): OllamaFace {
+  return (arrival) => {
+    const { request } = arrival;
+    const asked = findAsked(request);
+    if (asked === null) return problem(404, `Not found: ${request.method} ${new URL(request.url).pathname}`);
+    const { kind, method, target } = asked;
+    const headers = headersForOllama(request.headers);
+    if (kind !== "inference") return passOn(arrival, { kind, method, target, headers });
+    const model = modelOf(request.headers);
+    const takesSlot = request.headers.get(HEADERS.noSlot) === null;
+    return execute(arrival, (body) => ({
+      ok: true,
+      work: { model, takesSlot, request: { method, target, headers, body }, about: { path: target } },
+    }));
+  };
+}
+
+interface Asked {
+  readonly kind: RouteKind;
+  readonly method: Method;
+  /** Path and query at Ollama. */
+  readonly target: string;
+}
+
+/**
+ * Which route of Ollama's `request` names, or null. Decided from the very text that is sent on, so that what was checked
+ * and what Ollama sees cannot differ: Bun has resolved dots in `request.url` before anybody reads it.
+ */
+function findAsked(request: Request): Asked | null {
+  const { url } = request;
+  const whole = url.slice(url.indexOf("/", url.indexOf("://") + 3));
+  // A fragment has no place in a request; fetch would cut it off, and with it a part of what was checked.
+  if (!whole.startsWith(`${PATHS.ollama}/`) || whole.includes("#")) return null;
+  const target = whole.slice(PATHS.ollama.length);
+  const route = findOllamaRoute(target.split("?", 1)[0] ?? "");
+  const method = route?.methods.find((each) => each === request.method);
+  return route === null || method === undefined ? null : { kind: route.kind, method, target };
+}
+
+function headersForOllama(from: Headers): Record<string, string> {
+  return Object.fromEntries(
+    FOR_OLLAMA.flatMap((name) => {
+      const value = from.get(name);
+      return value === null ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** The model the hub says the request is for; "" when it does not, or not so that it can be read. */
+function modelOf(headers: Headers): string {
+  try {
+    return modelName.parse(decodeURIComponent(headers.get(HEADERS.model) ?? ""));
+  } catch {
+    return "";
+  }
+}
