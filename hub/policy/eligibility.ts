@@ -1,7 +1,6 @@
 /** May this node serve this request now, and if not, why not. The one predicate that combines a node's separate facts. */
-
-import type { ModelKey } from "../../shared/model_name.ts";
-import type { NodeIntent } from "../../shared/protocol.ts";
+import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
+import type { Capability, NodeIntent } from "../../shared/protocol.ts";
 import type { Trust } from "./ejection.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
 
@@ -16,6 +15,15 @@ export interface NodeFacts {
   readonly dialable: boolean;
   readonly models: ReadonlySet<ModelKey>;
   readonly loaded: ReadonlySet<ModelKey>;
+  /** False for an agent that does not say what its Ollama has in memory. */
+  readonly knowsLoaded: boolean;
+  /** Models it is bringing into memory, as its last health answer said. */
+  readonly loading: ReadonlySet<ModelKey>;
+  /** Requests of this hub's, by model, that wait for their first byte there and found the model not in memory. */
+  readonly starting: ReadonlyMap<ModelKey, number>;
+  /** Manifest digests of its models, as far as it told them. */
+  readonly digests: ReadonlyMap<ModelKey, string>;
+  readonly capabilities: readonly string[];
   /** Models it lists but answered 404 for, with the time until which the claim is not believed. */
   readonly disbelieved: ReadonlyMap<ModelKey, number>;
   /** Models that did not fit its memory, with the time until which they are not tried again. */
@@ -31,23 +39,39 @@ export interface NodeFacts {
   readonly lastPicked: number;
 }
 
+/** What a request asks of a node besides the model. */
+export interface Needs {
+  readonly capability: Capability;
+  /** The one node that may serve it (`X-Node-Id`), or null. */
+  readonly nodeId: string | null;
+  /** False for a question that runs no model: a node that is full can still answer it. */
+  readonly slot: boolean;
+}
+
 /** A request as far as placing it goes. */
 export interface Placement {
   readonly model: ModelKey;
   /** Nodes that already failed this request. */
   readonly tried: ReadonlySet<string>;
+  readonly needs: Needs;
+  /** The manifest that should answer, where nodes have different ones under this name; null when any may. */
+  readonly digest: string | null;
+  /** Requests for the same model that wait for a place. */
+  readonly waiting: number;
 }
 
 export type Ineligible =
+  | "not the node asked for"
+  | "agent too old"
   | "model not there"
   | "model claim not believed"
-  | "model does not fit"
   | "already tried"
   | "no usable address"
   | "offline"
   | "draining"
   | "left"
   | "Ollama not answering"
+  | "model does not fit"
   | "ejected"
   | "on trial, busy"
   | "resting"
@@ -58,16 +82,20 @@ const PASSING: ReadonlySet<Ineligible> = new Set(["on trial, busy", "resting", "
 
 /** Null when `node` may serve `request` at monotonic `now`, else the first reason why not. */
 export function whyNot(node: NodeFacts, request: Placement, now: number, limits: LivenessLimits): Ineligible | null {
-  if (!node.models.has(request.model)) return "model not there";
+  const { needs } = request;
+  if (needs.nodeId !== null && needs.nodeId !== node.id) return "not the node asked for";
+  if (request.model !== ANY_MODEL && !node.models.has(request.model)) return "model not there";
+  if (needs.capability !== "execute" && !node.capabilities.includes(needs.capability)) return "agent too old";
   if (now < (node.disbelieved.get(request.model) ?? 0)) return "model claim not believed";
-  if (now < (node.unfit.get(request.model) ?? 0)) return "model does not fit";
   if (request.tried.has(node.id)) return "already tried";
   if (!node.dialable) return "no usable address";
   const liveness = livenessOf(now - node.lastHeardAt, limits);
   if (liveness === "expired" || liveness === "gone") return "offline";
   if (node.intent !== "serving") return node.intent;
   if (!node.ollamaOk) return "Ollama not answering";
+  if (needs.slot && now < (node.unfit.get(request.model) ?? 0)) return "model does not fit";
   if (node.trust.kind === "ejected") return "ejected";
+  if (!needs.slot) return null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
   if (now < node.restingUntil) return "resting";
   return node.reserved < node.slots ? null : "full";
@@ -76,4 +104,10 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
 /** True when `reason` goes away as work finishes, so that a request should wait rather than be refused. */
 export function passesSoon(reason: Ineligible): boolean {
   return PASSING.has(reason);
+}
+
+/** True when `model` is on its way into the node's memory, as far as this hub or the node's agent can tell. */
+export function isLoading(node: NodeFacts, model: ModelKey): boolean {
+  if (node.loaded.has(model)) return false;
+  return (node.starting.get(model) ?? 0) > 0 || node.loading.has(model);
 }

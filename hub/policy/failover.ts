@@ -12,6 +12,7 @@ export type FailureKind =
   | "truncated"
   | "protocol_error"
   | "model_missing"
+  | "route_missing"
   | "busy"
   | "declined"
   | "out_of_memory"
@@ -44,6 +45,8 @@ export const RULES: Readonly<Record<FailureKind, Rule>> = {
   truncated: { counts: true, failsOver: true },
   protocol_error: { counts: true, failsOver: true },
   model_missing: { counts: false, failsOver: true },
+  // An Ollama, or an agent, from before this route.
+  route_missing: { counts: false, failsOver: true },
   busy: { counts: false, failsOver: true, sameNodeLater: true },
   declined: { counts: false, failsOver: true },
   out_of_memory: { counts: false, failsOver: true },
@@ -82,10 +85,15 @@ const OUT_OF_MEMORY =
 /** Ollama's words for a runner that died, of several versions. */
 const RUNNER_CRASHED =
   /process has terminated|process no longer running|runner (process )?(has )?(crashed|terminated)|signal: (killed|aborted|segmentation)/i;
+/** Ollama's router, and our agent's, for a path they do not know. */
+const ROUTE_MISSING = /^(404 page not found$|Not found: [A-Z]+ \/ollama\/)/;
 const MODEL_MISSING = /model .*not found|file does not exist/i;
 
 /** Errors of a running generation that say the request was at fault, not the machine. */
 const REQUEST_AT_FAULT = /context length|context window|too long|invalid|unsupported|does not support/i;
+
+/** Ollama's 500 for a field of the request's own that it cannot use. */
+const OPTION_AT_FAULT = /^(invalid format:|option ".*" must be )/;
 
 /** Words of a graphics driver: "CUDA error: invalid device function" is nothing a request did. */
 const GPU_AT_FAULT = /\b(CUDA|ROCm|HIP|Vulkan|Metal)\b/i;
@@ -104,11 +112,13 @@ export function readErrorLine(text: string): Reading {
 export function readAnswer(status: number, text: string, declined: DeclineReason | null): Reading {
   if (declined !== null) return { kind: declined === "busy" ? "busy" : "declined" };
   if (status < 400) return { kind: "protocol_error" };
+  if (status === 404 && ROUTE_MISSING.test(text)) return { kind: "route_missing" };
   if (status === 404) return { kind: MODEL_MISSING.test(text) ? "model_missing" : "protocol_error" };
   if (status === 429 || status === 503) return { kind: "busy" };
   // 408 and 499: the node gave up on us, not the other way round; our client is still there.
   if (status === 408 || status === 499) return { kind: "server_error" };
-  if (status < 500) return { kind: "rejected" };
+  // 501: this model cannot do what was asked (embedding with a chat model); it could not elsewhere either.
+  if (status < 500 || status === 501 || OPTION_AT_FAULT.test(text)) return { kind: "rejected" };
   if (OUT_OF_MEMORY.test(text)) return { kind: "out_of_memory" };
   if (RUNNER_CRASHED.test(text)) return { kind: "runner_crashed" };
   return { kind: "server_error" };

@@ -1,5 +1,6 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
-import { type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
+import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
+import { isLoading, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
@@ -11,7 +12,9 @@ export type Choice<Node extends NodeFacts> =
 
 /**
  * Picks the node for `request` at monotonic `now`: the best eligible one; else wait when one will be free soon; else,
- * rather than refuse, one on trial beyond its one request, or the ejected one whose ejection ends first.
+ * rather than refuse, one on trial beyond its one request, or the ejected one whose ejection ends first, or one whose memory
+ * the model did not fit a while ago: somebody may have made room. A node with
+ * another manifest under the model's name than `request.digest` is picked only when none with that one will serve.
  */
 export function choose<Node extends NodeFacts>(
   nodes: Iterable<Node>,
@@ -19,25 +22,67 @@ export function choose<Node extends NodeFacts>(
   now: number,
   limits: LivenessLimits,
 ): Choice<Node> {
-  let best: Node | undefined;
+  // Looked at twice, and a Map's values can be gone through only once.
+  const all = Array.from(nodes);
+  if (request.digest !== null) {
+    const same = all.filter((node) => hasDigest(node, request));
+    const { best, worthWaiting } = survey(same, request, now, limits);
+    if (best) return { kind: "node", node: best };
+    if (worthWaiting) return { kind: "wait" };
+  }
+  const { best, worthWaiting, lastResort, doubtfulAndFull } = survey(all, request, now, limits);
+  if (best) return { kind: "node", node: best };
+  if (worthWaiting) return { kind: "wait" };
+  if (lastResort) return { kind: "node", node: lastResort };
+  return { kind: doubtfulAndFull ? "wait" : "none" };
+}
+
+interface Survey<Node> {
+  readonly best: Node | undefined;
+  readonly worthWaiting: boolean;
+  /** Used rather than refuse: not trusted at the moment. */
+  readonly lastResort: Node | undefined;
+  readonly doubtfulAndFull: boolean;
+}
+
+function survey<Node extends NodeFacts>(
+  nodes: Iterable<Node>,
+  request: Placement,
+  now: number,
+  limits: LivenessLimits,
+): Survey<Node> {
+  const eligible: Node[] = [];
+  const loads: Load[] = [];
   let lastResort: Node | undefined;
   let worthWaiting = false;
   let doubtfulAndFull = false;
   for (const node of nodes) {
     const reason = whyNot(node, request, now, limits);
     if (reason === null) {
-      if (!best || compare(node, best, request, now, limits) < 0) best = node;
-    } else if (reason === "ejected" || reason === "on trial, busy") {
-      if (!hasRoom(node, now)) doubtfulAndFull = true;
-      else if (!lastResort || ejectedUntil(node) < ejectedUntil(lastResort)) lastResort = node;
+      eligible.push(node);
+    } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
+      if (request.needs.slot && !hasRoom(node, now)) doubtfulAndFull = true;
+      else if (!lastResort || doubt(node, request, now) < doubt(lastResort, request, now)) lastResort = node;
+      continue;
     } else if (passesSoon(reason)) {
       worthWaiting = true;
+    } else {
+      continue;
     }
+    if (isLoading(node, request.model)) loads.push({ waiting: node.starting.get(request.model) ?? 0 });
   }
-  if (best) return { kind: "node", node: best };
-  if (worthWaiting) return { kind: "wait" };
-  if (lastResort) return { kind: "node", node: lastResort };
-  return { kind: doubtfulAndFull ? "wait" : "none" };
+  const candidates = withoutNeedlessLoads(eligible, loads, request);
+  if (candidates.length < eligible.length) worthWaiting = true;
+  let best: Node | undefined;
+  for (const node of candidates) {
+    if (!best || compare(node, best, request, now, limits) < 0) best = node;
+  }
+  return { best, worthWaiting, lastResort, doubtfulAndFull };
+}
+
+function hasDigest(node: NodeFacts, { model, digest }: Placement): boolean {
+  const known = node.digests.get(model);
+  return known === undefined || known === digest;
 }
 
 /**
@@ -69,6 +114,8 @@ function hasRoom(node: NodeFacts, now: number): boolean {
   return node.reserved < node.slots && now >= node.restingUntil;
 }
 
-function ejectedUntil(node: NodeFacts): number {
+/** How little is hoped of a node that is used rather than refuse: least on trial, most where the model did not fit. */
+function doubt(node: NodeFacts, { model }: Placement, now: number): number {
+  if (now < (node.unfit.get(model) ?? 0)) return Number.POSITIVE_INFINITY;
   return node.trust.kind === "ejected" ? node.trust.until : Number.NEGATIVE_INFINITY;
 }

@@ -135,6 +135,13 @@ test("running work spreads by slots: twice the slots, twice the work", () => {
   expect(running).toEqual({ small: 4, large: 8 });
 });
 
+test("a node whose memory the model did not fit is tried again rather than nobody, and after everybody else", () => {
+  const tooSmall = facts({ id: "small", unfit: new Map([[MODEL, NOW + 1]]) });
+  expect(pick([tooSmall])).toBe("small");
+  expect(pick([tooSmall, facts({ id: "sick", trust: ejected() })])).toBe("sick");
+  expect(pick([tooSmall, facts({ id: "full", reserved: 4 })])).toBe("wait");
+});
+
 const sometimes = <T>(usual: T, ...others: T[]) =>
   fc.oneof({ weight: 5, arbitrary: fc.constant(usual) }, fc.constantFrom(...others));
 const anyFacts: fc.Arbitrary<NodeFacts> = fc
@@ -177,7 +184,12 @@ test("whatever the fleet, the choice is one of the best that may serve, else a w
         }
         return;
       }
-      const doubtful = (reason: string | null) => reason === "ejected" || reason === "on trial, busy";
+      const doubtful = (reason: string | null) =>
+        reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit";
+      const doubt = ({ trust, unfit }: NodeFacts) => {
+        if (unfit.has(MODEL)) return Number.POSITIVE_INFINITY;
+        return trust.kind === "ejected" ? trust.until : 0;
+      };
       if (judged.some(({ reason }) => reason !== null && passesSoon(reason) && !doubtful(reason))) {
         expect(choice.kind).toBe("wait");
         return;
@@ -185,11 +197,9 @@ test("whatever the fleet, the choice is one of the best that may serve, else a w
       const usable = judged.filter(
         ({ node, reason }) => doubtful(reason) && node.reserved < node.slots && node.restingUntil <= NOW,
       );
-      const ends = usable.map(({ node }) => (node.trust.kind === "ejected" ? node.trust.until : 0));
       if (choice.kind === "node") {
         expect(usable.map(({ node }) => node)).toContain(choice.node);
-        const { trust } = choice.node;
-        expect(trust.kind === "ejected" ? trust.until : 0).toBe(Math.min(...ends));
+        expect(doubt(choice.node)).toBe(Math.min(...usable.map(({ node }) => doubt(node))));
       } else {
         expect(usable).toEqual([]);
         expect(choice).toEqual({ kind: judged.some(({ reason }) => doubtful(reason)) ? "wait" : "none" });
