@@ -1,0 +1,197 @@
+/** One management request to one node: sent once, its answer read as it comes, its end written down. */
+import { headersToPassOn } from "../shared/http_headers.ts";
+import { parseJsonBytes } from "../shared/json.ts";
+import { ANY_MODEL } from "../shared/model_name.ts";
+import type { Method } from "../shared/ollama_routes.ts";
+import { DECLINE_REASONS, HEADERS } from "../shared/protocol.ts";
+import { type Delivery, deliver, type Parcel, type RouteFailure } from "./deliver.ts";
+import { errorIn } from "./faces/answer_body.ts";
+import { type ForwardDeps, notSent } from "./forward.ts";
+import { AttemptError, asAttemptError, type Line, openLine } from "./line.ts";
+import type { NodeRecord, Route } from "./node_record.ts";
+import { append } from "./read_answer.ts";
+import type { Registry } from "./registry.ts";
+import type { OpenRecord } from "./request_log.ts";
+
+export interface SendDeps extends ForwardDeps {
+  readonly registry: Registry;
+}
+
+/** A management request on its way to one node or several. */
+export interface Errand {
+  /** `X-Request-Id`. */
+  readonly id: string;
+  readonly method: Exclude<Method, "GET">;
+  /** Path and query on the node. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds to the first byte of the answer; null where minutes of silence are no failure. */
+  readonly patienceMs: number | null;
+  /** Aborted when the client goes away: what the node does for it ends then, as on a single Ollama. */
+  readonly signal: AbortSignal;
+  readonly record: OpenRecord;
+}
+
+export type Sent = Answered | Unanswered;
+
+/** The node answers; `end` has to be called. */
+export interface Answered {
+  readonly kind: "answered";
+  readonly node: NodeRecord;
+  readonly status: number;
+  /** What of its headers the client gets. */
+  readonly headers: Headers;
+  /** The next piece of the body, null at its end. Rejects with an AttemptError, or when the client has left. */
+  read(): Promise<Uint8Array | null>;
+  /** Writes down how it ended, null for well, and stops the node's work if it is still at it. Later calls do nothing. */
+  end(error: string | null): void;
+}
+
+export interface Unanswered {
+  readonly kind: "unanswered";
+  readonly node: NodeRecord;
+  readonly status: number;
+  /** In words; "" when the client left. */
+  readonly message: string;
+  /** True when the node's Ollama has seen nothing of it, so that another node may be asked. */
+  readonly untouched: boolean;
+}
+
+/** Bytes of an answer that is no stream. */
+const LARGEST_ANSWER = 4_000_000;
+/** The longest a timer can wait, 24 days: no limit. */
+const FOREVER_MS = 2 ** 31 - 1;
+/** Milliseconds a node has to answer a HEAD, per route. */
+const HEAD_MS = 5_000;
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Sends `errand` with `body` to `node` and waits for the status of its answer. Never rejects. */
+export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"], deps: SendDeps): Promise<Sent> {
+  const { clock, registry } = deps;
+  const sentAt = clock.now();
+  // It takes no slot, but has to be probed like a node with work, or its loss would never be noticed.
+  const unwatch = registry.watch(node.id);
+  const line = lineFor(errand, node, deps);
+  let route: Route | null = null;
+  let ended = false;
+
+  const end = (outcome: string, error: string | null) => {
+    if (ended) return;
+    ended = true;
+    unwatch();
+    line.close();
+    errand.record.attempted({
+      node_id: node.id,
+      ip_version: route?.family ?? null,
+      node_url: route ? route.origin + errand.path : null,
+      outcome,
+      error,
+      duration_ms: Math.round((clock.now() - sentAt) * 10) / 10,
+    });
+  };
+  const unanswered = (outcome: string, status: number, message: string, untouched: boolean): Unanswered => {
+    end(outcome, message);
+    return { kind: "unanswered", node, status, message, untouched };
+  };
+
+  try {
+    const delivery = await bring(errand, node, body, line, deps);
+    line.signal.throwIfAborted();
+    if (delivery.kind === "not_sent") {
+      const { failure, message, status } = notSent(node.id, delivery.failures);
+      if (failure === "unreachable" && errand.method !== "HEAD") registry.failed(node.id, message);
+      return unanswered(failure, status, message, failure === "unreachable");
+    }
+    route = delivery.route;
+    const response = await delivery.response;
+    const source = line.read(response);
+    const declined = DECLINE_REASONS.find((reason) => reason === response.headers.get(HEADERS.declined));
+    if (declined !== undefined) {
+      if (declined !== "busy") registry.declined(node.id, declined);
+      const words = errorText(await readAll(source.read), response.status);
+      // A body that is read only once is gone.
+      return unanswered("declined", response.status, words, body instanceof Uint8Array);
+    }
+    const { status } = response;
+    return {
+      kind: "answered",
+      node,
+      status,
+      headers: headersToPassOn(response.headers),
+      read: source.read,
+      end: (error) => end(error === null ? "ok" : status < 400 ? "failed" : "rejected", error),
+    };
+  } catch (error) {
+    if (errand.signal.aborted) return unanswered("cancelled", CLIENT_CLOSED_REQUEST, "", false);
+    const { failure, message, status } = asAttemptError(line.signal.aborted ? line.signal.reason : error);
+    return unanswered(failure, status, message, false);
+  }
+}
+
+function lineFor({ signal, patienceMs }: Errand, node: NodeRecord, deps: SendDeps): Line {
+  const firstByteMs = patienceMs ?? FOREVER_MS;
+  return openLine({ signal, key: ANY_MODEL, stream: true, deadlineAt: deps.clock.now() + FOREVER_MS }, node, {
+    ...deps,
+    attemptTimes: { firstByteMs, firstByteLoadingMs: firstByteMs, wholeAnswerMs: firstByteMs, idleMs: FOREVER_MS },
+  });
+}
+
+function bring(
+  errand: Errand,
+  node: NodeRecord,
+  body: Parcel["body"],
+  { signal }: Line,
+  deps: SendDeps,
+): Promise<Delivery> {
+  const routes = deps.registry.routesOf(node);
+  const headers = { ...errand.headers, [HEADERS.requestId]: errand.id };
+  const { method, path } = errand;
+  if (method === "HEAD") return ask(routes, { path, headers, signal }, deps.fetch);
+  const onRoute = (route: Route, reachable: boolean) => deps.onRoute(node.id, route, reachable);
+  return deliver(routes, { method, path, headers, body, signal }, { ...deps, onRoute });
+}
+
+/** A HEAD has no body that could tell when a connection stands, so that one time limit is for all of it. */
+async function ask(
+  routes: readonly Route[],
+  { path, headers, signal }: Pick<Parcel, "path" | "headers" | "signal">,
+  fetch: SendDeps["fetch"],
+): Promise<Delivery> {
+  const failures: RouteFailure[] = [];
+  for (const route of routes) {
+    try {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]);
+      const response = await fetch(route.origin + path, { method: "HEAD", headers, signal: limited });
+      return { kind: "delivered", route, response: Promise.resolve(response) };
+    } catch (error) {
+      if (signal.aborted) break;
+      failures.push({ route, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  }
+  return { kind: "not_sent", failures };
+}
+
+/** Everything `read` gives. Rejects with an AttemptError when that is too much. */
+export async function readAll(read: () => Promise<Uint8Array | null>): Promise<Uint8Array> {
+  let whole = new Uint8Array(0);
+  for (let piece = await read(); piece !== null; piece = await read()) {
+    if (whole.byteLength + piece.byteLength > LARGEST_ANSWER) {
+      throw new AttemptError("protocol_error", `its answer is larger than ${LARGEST_ANSWER} bytes`);
+    }
+    whole = append(whole, piece);
+  }
+  return whole;
+}
+
+/** What an answer with an error status says, in words: Ollama's own, the agent's, or the start of whatever came. */
+export function errorText(body: Uint8Array, status: number): string {
+  const json = parseJsonBytes(body);
+  const text = errorIn(json) ?? detailIn(json) ?? new TextDecoder().decode(body.subarray(0, 1000)).trim();
+  return text || `the node answered ${status}`;
+}
+
+/** The text under `detail` of `json`, which is how an agent words what it says itself; null where there is none. */
+export function detailIn(json: unknown): string | null {
+  if (typeof json !== "object" || json === null || !("detail" in json)) return null;
+  return typeof json.detail === "string" ? json.detail : null;
+}
