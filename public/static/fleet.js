@@ -27,6 +27,21 @@ function status(node, silentMs) {
   return element("span", text, node.status === "online" && !overdue ? "good" : "bad");
 }
 
+/** Its models, those in memory marked, and those of which another node has another version. */
+function models(node) {
+  const names = node.models.map((name) => {
+    const conflict = node.digest_conflicts.find(({ model }) => model === name);
+    const notes = [];
+    if (node.loaded.includes(name)) notes.push("loaded");
+    if (conflict) {
+      const others = conflict.digests.filter(({ nodes }) => !nodes.includes(node.node_id));
+      notes.push(`not the same as on ${others.flatMap(({ nodes }) => nodes).join(", ")}`);
+    }
+    return notes.length > 0 ? `${name} (${notes.join(", ")})` : name;
+  });
+  return names.join(", ") || "none";
+}
+
 function describe(node) {
   const silentMs = Date.now() - Date.parse(node.last_seen);
   return row([
@@ -34,7 +49,7 @@ function describe(node) {
     status(node, silentMs),
     address(node, "IPv6", node.ipv6),
     address(node, "IPv4", node.ipv4),
-    node.models.map((name) => (node.loaded.includes(name) ? `${name} (loaded)` : name)).join(", ") || "none",
+    models(node),
     `${node.active_jobs} of ${node.slots}`,
     percent(node.load?.cpu),
     percent(node.load?.memory),

@@ -1,0 +1,210 @@
+/** The fleet's routes described: health, nodes, heartbeats, the request log. */
+import { z } from "zod";
+import { diskModel, loadedModel } from "../../../shared/ollama_models.ts";
+import { gpu, heartbeat, heartbeatAnswer, NODE_INTENTS, ollamaState } from "../../../shared/protocol.ts";
+import type { RequestRecord } from "../../request_log.ts";
+import { logsQuery } from "../logs_query.ts";
+import type { describeNode } from "../nodes.ts";
+import { detailAnswer } from "./errors.ts";
+import { HEARTBEAT_NOTES } from "./heartbeat_notes.ts";
+import type { Chapter } from "./operation.ts";
+
+const healthAnswer = z.object({ status: z.literal("ok") });
+
+const family = z.enum(["IPv4", "IPv6"]);
+
+const route = z.object({
+  family,
+  address: z.string().describe("Address and port as the hub dials them."),
+  reachable: z.boolean().nullable().describe("Whether it answered last time; null before the first try."),
+  rtt_ms: z.number().nullable().describe("Round trip, in milliseconds."),
+});
+
+const digestConflict = z.object({
+  model: z.string(),
+  digests: z
+    .array(z.object({ digest: z.string(), nodes: z.array(z.string()) }))
+    .describe("The version that most nodes have first."),
+});
+
+/** `GET /nodes` shows one of these a node. */
+export const nodeAnswer = z.object({
+  node_id: z.string(),
+  ipv4: z.string().nullable(),
+  ipv6: z.string().nullable(),
+  port: z.int(),
+  models: z.array(z.string()).describe("Names of the models on its disk."),
+  metadata: z.record(z.string(), z.unknown()).describe("Whatever the node says about itself."),
+  load: z
+    .object({ cpu: z.number(), memory: z.number() })
+    .nullable()
+    .describe("Ratios 0 to 1, as of the last heartbeat."),
+  last_seen: z.iso.datetime().describe("The last heartbeat."),
+  status: z
+    .enum(["online", "offline", "degraded", "draining", "pending"])
+    .describe("`online` gets work; `reason` says why the others do not."),
+  active_jobs: z.int().describe("Requests of this hub that it works on now."),
+  failure_count: z.int().describe("Failures in a row; at `NODE_MAX_FAILURES` it is degraded for a while."),
+  reason: z.string().nullable(),
+  liveness: z.enum(["fresh", "stale", "expired", "gone"]).describe("How long it has been silent, in a word."),
+  trust: z.enum(["admitted", "ejected", "trial"]).describe("What its failures have come to."),
+  intent: z.enum(NODE_INTENTS).describe("What the node itself wants: take work, finish what it has, nothing."),
+  slots: z.int().describe("Requests it works on at the same time."),
+  loaded: z.array(z.string()).describe("Models in its memory."),
+  digest_conflicts: z
+    .array(digestConflict)
+    .describe("Its models that other nodes have another version of under the same name."),
+  gpu: z.array(gpu),
+  routes: z.array(route).describe("The addresses the hub may use, in the order of trying."),
+  ollama: z.object({ ok: z.boolean().describe("Whether it answered lately."), version: z.string().nullable() }),
+  agent_version: z.string().nullable(),
+  capabilities: z.array(z.string()).describe("`execute` (jobs) and `ollama` (every route of Ollama)."),
+}) satisfies z.ZodType<ReturnType<typeof describeNode>>;
+
+const attempt = z.object({
+  node_id: z.string(),
+  ip_version: family.nullable(),
+  node_url: z.string().nullable(),
+  outcome: z.string().describe("`ok`, or the kind of failure, such as `unreachable` or `busy`."),
+  error: z.string().nullable(),
+  duration_ms: z.number(),
+});
+
+/** `GET /logs` shows one of these a request. */
+export const requestRecord = z.object({
+  timestamp: z.iso.datetime().describe("When the request came."),
+  request_ip: z.string(),
+  endpoint: z.string(),
+  method: z.string(),
+  request_json: z.unknown().describe("What was asked, long texts cut; without prompts under `LOG_PROMPTS=0`."),
+  node_id: z.string().nullable().describe("The last node that was tried, and how it was reached."),
+  ip_version: family.nullable(),
+  node_url: z.string().nullable(),
+  status_code: z.int().describe("499 where the client left."),
+  success: z.boolean(),
+  error: z.string().nullable(),
+  duration_ms: z.number(),
+  request_id: z.string(),
+  model: z.string().nullable(),
+  stream: z.boolean(),
+  attempts: z.array(attempt).describe("Every node that was tried, in order."),
+  queued_ms: z.number().describe("Time spent waiting for a free slot."),
+  first_byte_ms: z.number().nullable(),
+  bytes: z.int().describe("Bytes sent to the client."),
+  prompt_tokens: z.int().nullable(),
+  completion_tokens: z.int().nullable(),
+}) satisfies z.ZodType<RequestRecord>;
+
+const nodes = z.array(nodeAnswer);
+const requestRecords = z.array(requestRecord);
+
+const EXAMPLE_BEAT = {
+  node_id: "attic",
+  ipv4: "192.168.1.100",
+  port: 8001,
+  models: ["qwen2.5:7b"],
+  metadata: { hostname: "attic" },
+  load: { cpu: 0.25, memory: 0.45 },
+};
+
+export const FLEET: Chapter = {
+  schemas: {
+    Nodes: nodes,
+    Node: nodeAnswer,
+    DigestConflict: digestConflict,
+    RequestRecords: requestRecords,
+    RequestRecord: requestRecord,
+    Attempt: attempt,
+    Route: route,
+    Heartbeat: heartbeat,
+    HeartbeatAnswer: heartbeatAnswer,
+    Gpu: gpu,
+    OllamaState: ollamaState,
+    DiskModel: diskModel,
+    LoadedModel: loadedModel,
+    Health: healthAnswer,
+  },
+  notes: HEARTBEAT_NOTES,
+  operations: [
+    {
+      method: "GET",
+      path: "/healthz",
+      id: "health",
+      tag: "Fleet",
+      summary: "Is the hub running?",
+      description: "Answers as long as the hub runs, whatever the nodes do.",
+      answers: {
+        200: { description: "It is.", content: { "application/json": healthAnswer }, example: { status: "ok" } },
+      },
+    },
+    {
+      method: "GET",
+      path: "/nodes",
+      id: "listNodes",
+      tag: "Fleet",
+      summary: "All nodes and how they are",
+      description: "What the hub knows at this moment. A node that has been silent for 180 seconds is forgotten.",
+      answers: { 200: { description: "The nodes.", content: { "application/json": nodes } } },
+    },
+    {
+      method: "GET",
+      path: "/nodes/:id",
+      id: "getNode",
+      tag: "Fleet",
+      summary: "One node",
+      description: "The same as in the list of all nodes.",
+      parameters: [{ in: "path", name: "id", description: "The node's id.", schema: z.string(), example: "gaming-pc" }],
+      answers: {
+        200: { description: "The node.", content: { "application/json": nodeAnswer } },
+        404: detailAnswer("There is no such node.", "Node not found"),
+      },
+    },
+    {
+      method: "POST",
+      path: "/nodes/heartbeat",
+      id: "sendHeartbeat",
+      tag: "Fleet",
+      summary: "Join the fleet, and stay in it",
+      description:
+        "For node agents: the first heartbeat makes a node part of the fleet, the next ones keep it there. The " +
+        "address the heartbeat came from stands for the reported one of its family.",
+      request: {
+        schema: heartbeat,
+        examples: {
+          plain: { summary: "The least that an agent says", value: EXAMPLE_BEAT },
+          wrong: { summary: "Without a port", value: { node_id: "attic", models: [] }, status: 400 },
+        },
+      },
+      answers: {
+        200: {
+          description: "The node is known.",
+          content: { "application/json": heartbeatAnswer },
+          example: { node_id: "attic", status: "ok", ipv4: "192.168.1.100", ipv6: null },
+        },
+        400: detailAnswer("The heartbeat is wrong; `detail` names the field.", "port: is required (number)"),
+        413: detailAnswer("The heartbeat is too large.", "A heartbeat is larger than 16 MB"),
+      },
+    },
+    {
+      method: "GET",
+      path: "/logs",
+      id: "listRequests",
+      tag: "Fleet",
+      summary: "The newest requests, each with its story",
+      description: "Newest first; only finished ones. The hub keeps the last 1000 in memory.",
+      parameters: [
+        {
+          in: "query",
+          name: "limit",
+          description: "How many at most.",
+          schema: logsQuery.shape.limit,
+          example: 100,
+        },
+      ],
+      answers: {
+        200: { description: "The requests.", content: { "application/json": requestRecords } },
+        400: detailAnswer("`limit` is wrong.", "limit: Too big: expected number to be <=1000"),
+      },
+    },
+  ],
+};
