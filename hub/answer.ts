@@ -2,11 +2,19 @@
 import { HEADERS } from "../shared/protocol.ts";
 import type { Failed } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
+import { whyNobody } from "./no_node.ts";
+import type { LivenessLimits } from "./policy/liveness.ts";
 import type { Answer } from "./read_answer.ts";
+import type { Registry } from "./registry.ts";
 import { type RelayDeps, type RelayEnd, relay } from "./relay.ts";
 
 /** Status written into the log for a client that left; nginx's number, nobody receives it. */
 const CLIENT_CLOSED_REQUEST = 499;
+
+export interface ConcludeDeps extends RelayDeps {
+  readonly registry: Registry;
+  readonly liveness: LivenessLimits;
+}
 
 /** From the first byte on, this node's answer is the answer. `onEnd` is called once, when it is over. */
 export function commit(
@@ -21,13 +29,14 @@ export function commit(
 }
 
 /** Ends a request after `failures`, none of which may be followed by another attempt. */
-export function conclude(job: Job, failures: readonly Failed[], deps: RelayDeps): Response {
+export function conclude(job: Job, failures: readonly Failed[], deps: ConcludeDeps): Response {
   const last = failures.at(-1);
-  if (!last) return refuse(job, { kind: "no_node" });
+  if (!last) return refuse(job, whyNobody(job, deps.registry, deps.liveness));
   if (last.failure === "hub_stopping") return refuse(job, { kind: "stopping" });
   if (last.failure === "hub_exhausted") return refuse(job, { kind: "exhausted", message: last.message });
-  if (last.failure === "model_missing" && last.answer) {
-    // Nobody has it after all, and Ollama's own words say so best.
+  // Nobody has it after all, or none could: Ollama's own words say so best.
+  const inOllamasWords = job.face.passesFailuresOn && failures.every(isOllamasAnswer);
+  if (last.answer && (last.failure === "model_missing" || inOllamasWords)) {
     const { nodeId, message, answer } = last;
     return commit(job, nodeId, answer, deps, () => job.record.finish({ status: answer.status, error: message }));
   }
@@ -35,14 +44,19 @@ export function conclude(job: Job, failures: readonly Failed[], deps: RelayDeps)
   return refuse(job, { kind: "all_failed", failures, timedOut });
 }
 
+function isOllamasAnswer({ answer, declined, failure }: Failed): boolean {
+  return answer !== undefined && declined === undefined && failure !== "protocol_error";
+}
+
 /** The hub's own answer, in the words and shape of the route. */
-export function refuse(job: Job, refusal: Refusal): Response {
-  const { status, body } = job.face.refuse(job, refusal);
+export function refuse(job: Pick<Job, "id" | "model" | "face" | "record">, refusal: Refusal): Response {
+  const { status, contentType, text } = job.face.refuse(job, refusal);
   const headers = headersOf(job, null);
+  headers.set("content-type", contentType);
   if ("retryAfterSeconds" in refusal) headers.set("retry-after", String(refusal.retryAfterSeconds));
   if (refusal.kind === "stopping" || refusal.kind === "exhausted") headers.set("retry-after", "5");
   job.record.finish({ status, error: describe(refusal) });
-  return Response.json(body, { status, headers });
+  return new Response(text, { status, headers });
 }
 
 /** Closes the books on a request whose client is gone. */
@@ -54,8 +68,13 @@ export function clientLeft(job: Job, when: string): Response {
 /** A refusal in one sentence, the same for every route. */
 export function describe(refusal: Refusal): string {
   switch (refusal.kind) {
+    case "unknown_model":
+      return "No node has the requested model";
     case "no_node":
-      return "No healthy nodes available for requested model";
+      return `No healthy nodes available for requested model: ${refusal.reasons.join("; ")}`;
+    case "pin_impossible":
+    case "not_passed":
+      return refusal.message;
     case "all_failed":
       return `All candidate nodes failed: ${refusal.failures.map(({ nodeId, message }) => `${nodeId}: ${message}`).join("; ")}`;
     case "queue_full":
@@ -69,7 +88,7 @@ export function describe(refusal: Refusal): string {
   }
 }
 
-function headersOf(job: Job, nodeId: string | null): Headers {
+function headersOf(job: Pick<Job, "id" | "record">, nodeId: string | null): Headers {
   const headers = new Headers({ [HEADERS.requestId]: job.id, [HEADERS.attempts]: String(job.record.attempts) });
   if (nodeId !== null) headers.set(HEADERS.nodeId, nodeId);
   return headers;

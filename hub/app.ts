@@ -1,23 +1,34 @@
 /** The hub's routes and how errors look on them. No logic: each route hands over to the file that owns it. */
 import { zValidator } from "@hono/zod-validator";
 import { type Context, Hono } from "hono";
-import { z } from "zod";
+import type { z } from "zod";
 import { describeIssues } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { HEADERS, PATHS } from "../shared/protocol.ts";
+import { accountRoutes } from "./api/account.ts";
 import type { HubEnv } from "./api/body.ts";
+import { cors } from "./api/cors.ts";
 import { dashboard } from "./api/dashboard.ts";
-import { type JobsDeps, serveJob } from "./api/jobs.ts";
+import { docsRoutes } from "./api/docs.ts";
+import { jobsRoute } from "./api/jobs.ts";
+import { listRoutes } from "./api/lists.ts";
+import { logsQuery } from "./api/logs_query.ts";
+import { manageRoutes } from "./api/manage.ts";
 import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
-import { KEPT_REQUESTS } from "./request_log.ts";
+import { servedRoutes } from "./api/ollama.ts";
+import { serve } from "./api/serve.ts";
+import { strictMethods, unrouted } from "./api/unrouted.ts";
+import type { ManageDeps } from "./api/visit.ts";
+import type { DigestWatch } from "./digest_watch.ts";
+import type { AllowedOrigins } from "./policy/origins.ts";
 
-export interface HubAppDeps extends JobsDeps {
+export interface HubAppDeps extends ManageDeps {
+  readonly allowedOrigins: AllowedOrigins;
+  readonly digests: DigestWatch;
   readonly log: Logger;
   /** New at every start of the hub; nodes register again when it changes. */
   readonly bootId: string;
 }
-
-const logsQuery = z.object({ limit: z.coerce.number().int().min(1).max(KEPT_REQUESTS).default(100) });
 
 /** Builds the hub's router. It listens to nothing; `fetch` takes the Bun server as its second argument. */
 export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
@@ -28,7 +39,9 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     await next();
     context.header(HEADERS.hubBootId, hub.bootId);
   });
-  app.notFound((context) => context.json({ detail: `Not Found: ${context.req.method} ${context.req.path}` }, 404));
+  app.use(cors(hub.allowedOrigins));
+  app.use(strictMethods(app.routes));
+  app.notFound(unrouted);
   app.onError((error, context) => {
     hub.log.error({ err: error, method: context.req.method, path: context.req.path }, "unexpected error");
     return context.json({ detail: "Internal error in the hub; its log has the details" }, 500);
@@ -40,20 +53,25 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
 
   app.get("/nodes", (context) => {
     const now = registry.now();
-    return context.json(Array.from(registry.all(), (node) => describeNode(node, now, hub.liveness)));
+    return context.json(Array.from(registry.all(), (node) => describeNode(node, now, hub)));
   });
   app.get("/nodes/:id", (context) => {
     const node = registry.get(context.req.param("id"));
     if (!node) return context.json({ detail: "Node not found" }, 404);
-    return context.json(describeNode(node, registry.now(), hub.liveness));
+    return context.json(describeNode(node, registry.now(), hub));
   });
 
   app.get("/logs", zValidator("query", logsQuery, badRequest), (context) =>
     context.json(requestLog.newest(context.req.valid("query").limit)),
   );
 
-  app.post("/jobs", (context) => serveJob(context, hub));
+  app.post("/jobs", (context) => serve(context, jobsRoute, hub));
+  app.route("/", servedRoutes(hub));
+  app.route("/", listRoutes(hub));
+  app.route("/", manageRoutes(hub));
+  app.route("/", accountRoutes(hub));
 
+  app.route("/", docsRoutes());
   app.route("/", dashboard);
   return app;
 }

@@ -44,7 +44,7 @@ test.each<[words: string, body: string, status: number, detail: string]>([
   ["that is empty", "", 400, "The body is not valid JSON"],
   ["without a port", JSON.stringify({ ...beat, port: undefined }), 400, "port: is required (number)"],
   ["with port 0", JSON.stringify({ ...beat, port: 0 }), 400, "port: Too small: expected number to be >=1"],
-  ["larger than 1 MB", " ".repeat(1_000_001), 413, "A heartbeat is larger than 1 MB"],
+  ["larger than 16 MB", " ".repeat(16_000_001), 413, "A heartbeat is larger than 16 MB"],
   [
     "with metadata nested without end",
     JSON.stringify(beat).replace("{}", `{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}`),
@@ -71,13 +71,24 @@ test("a job larger than MAX_BODY_MB is 413 with the setting's name, and in the l
   expect((await hub.logs(1))[0]).toMatchObject({ status_code: 413, success: false, endpoint: "/jobs" });
 });
 
-test("an unknown path is 404 in the hub's own shape", async () => {
-  expect(await seen(await fetch(`${hub.url}/nope`))).toEqual([404, { detail: "Not Found: GET /nope" }]);
+test("an unknown path is 404 in Ollama's words", async () => {
+  const response = await fetch(`${hub.url}/nope`);
+  expect([response.status, await response.text()]).toEqual([404, "404 page not found"]);
+});
+
+test("a browser gets the dashboard at /, everybody else what Ollama says there", async () => {
+  const page = await fetch(hub.url, { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });
+  expect(await page.text()).toStartWith("<!doctype html>");
+  for (const accept of ["*/*", "application/json", ""]) {
+    const response = await fetch(hub.url, { headers: { accept } });
+    expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect(await response.text()).toBe("Ollama is running");
+  }
 });
 
 test("both pages of the dashboard come with headers that let them load nothing from elsewhere", async () => {
   for (const path of ["/", "/static/logs.html", "/static/fleet.js", "/static/style.css"]) {
-    const response = await fetch(hub.url + path);
+    const response = await fetch(hub.url + path, { headers: { accept: "text/html" } });
     expect(response.status).toBe(200);
     expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'");
     expect((await response.text()).length).toBeGreaterThan(100);

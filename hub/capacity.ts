@@ -71,6 +71,9 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       return length;
     },
 
+    /** Requests that wait for `model`. */
+    waitingFor: (model: ModelKey): number => queues.get(model)?.length ?? 0,
+
     /** True when somebody waits for `model`: a newcomer must not overtake them. */
     hasWaiters: (model: ModelKey): boolean => queues.has(model),
 

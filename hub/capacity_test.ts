@@ -390,3 +390,21 @@ test("whatever comes and goes, requests for one model that may use any node are 
     { numRuns: 300 },
   );
 });
+
+test("those who wait are counted by model, and no more once they left, however they did", async () => {
+  const { clock, room } = open();
+  const leaving = new AbortController();
+  const [first, second] = [enter(room, "m"), enter(room, "m", { signal: leaving.signal })];
+  enter(room, "n");
+  const counts = () => ["m", "n", "o"].map(room.waitingFor);
+  expect(counts()).toEqual([2, 1, 0]);
+  const seen = watch(second);
+  leaving.abort();
+  await clock.advance(0);
+  expect(seen.turn).toBe("left");
+  second.leave();
+  second.leave();
+  expect(counts()).toEqual([1, 1, 0]);
+  first[Symbol.dispose]();
+  expect(counts()).toEqual([0, 1, 0]);
+});

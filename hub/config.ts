@@ -14,6 +14,7 @@ import {
   type Values,
   wholeNumber,
 } from "../shared/settings.ts";
+import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";
 
 const seconds = (variable: string, fallback: number, doc: string): Setting<number> => ({
   variable,
@@ -77,6 +78,24 @@ export const HUB_SETTINGS = {
     doc: "Largest request body; larger ones are refused with 413",
     parse: number(0.001, 4096),
   },
+  management: {
+    variable: "MANAGEMENT",
+    fallback: "on",
+    doc: "off refuses pull, push, create, copy, delete and blobs",
+    parse: oneOf("on", "off"),
+  } satisfies Setting<"on" | "off"> as Setting<"on" | "off">,
+  allowCloud: {
+    variable: "ALLOW_CLOUD",
+    fallback: false,
+    doc: "1 lets requests for models that run at a cloud service (name:cloud) leave your machines",
+    parse: flag,
+  },
+  allowedOrigins: {
+    variable: "OLLAMA_ORIGINS",
+    fallback: [],
+    doc: "Web pages that may use the hub besides those of this machine: http://example.com, http://10.0.0.5:* or *",
+    parse: parseOrigins,
+  } satisfies Setting<AllowedOrigins> as Setting<AllowedOrigins>,
   drainTimeout: seconds("DRAIN_TIMEOUT", 30, "How long running requests may take when the hub is told to stop"),
   logLevel: {
     variable: "LOG_LEVEL",

@@ -10,9 +10,12 @@ export interface DeliveryTimes {
 }
 
 export interface Parcel {
+  /** POST unless told otherwise. */
+  readonly method?: "POST" | "DELETE";
   readonly path: string;
-  readonly headers: Record<string, string>;
-  readonly body: Uint8Array<ArrayBuffer>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes, or what is too large to keep: read by the connection that wins, once. */
+  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
   /** Aborted when nobody wants the answer any more, whatever the reason. */
   readonly signal: AbortSignal;
 }
@@ -110,24 +113,31 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
   const clearConnectLimit = () => connectLimit.removeEventListener("abort", onConnectLimit);
   connectLimit.addEventListener("abort", onConnectLimit);
 
+  let streamed: Reader | null = null;
   const body = new ReadableStream<Uint8Array>(
     {
-      pull(controller) {
+      async pull(controller) {
+        if (streamed) return passOn(streamed, controller);
         // Given up a moment before it connected: fetch rejects, and that settles it.
         if (abort.signal.aborted) return controller.error(abort.signal.reason);
         race.winner ??= dial;
         race.onWon();
         settle(true);
         if (race.winner !== dial) return controller.error(LOST_THE_RACE);
-        controller.enqueue(parcel.body);
-        controller.close();
+        if (parcel.body instanceof Uint8Array) {
+          controller.enqueue(parcel.body);
+          return controller.close();
+        }
+        streamed = parcel.body.getReader();
+        return passOn(streamed, controller);
       },
+      cancel: (reason) => streamed?.cancel(reason).catch(() => {}),
     },
     { highWaterMark: 0 },
   );
   const response = deps.fetch(route.origin + parcel.path, {
-    method: "POST",
-    headers: { ...parcel.headers, "content-length": String(parcel.body.byteLength) },
+    method: parcel.method ?? "POST",
+    headers: parcel.body instanceof Uint8Array ? withLength(parcel.headers, parcel.body) : parcel.headers,
     body,
     signal: abort.signal,
     fresh: true,
@@ -153,4 +163,20 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
 /** True when `error` says that this process has no descriptors left, which is nobody else's fault. */
 export function isOwnShortage(error: unknown): boolean {
   return error instanceof Error && /^(EMFILE|ENFILE)/.test(errorCode(error) || error.message);
+}
+
+function withLength(headers: Readonly<Record<string, string>>, body: Uint8Array): Record<string, string> {
+  return { ...headers, "content-length": String(body.byteLength) };
+}
+
+/** The two methods of a reader that are used here; Bun's types and the web's disagree about a third. */
+interface Reader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(reason: unknown): Promise<void>;
+}
+
+async function passOn(from: Reader, to: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  const { done, value } = await from.read();
+  if (value) to.enqueue(value);
+  if (done) to.close();
 }

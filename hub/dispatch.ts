@@ -2,8 +2,10 @@
 import type { Clock } from "../shared/clock.ts";
 import { clientLeft, commit, conclude, refuse } from "./answer.ts";
 import type { Ticket, WaiterOptions, WaitingRoom } from "./capacity.ts";
+import type { Conversations } from "./conversations.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job } from "./job.ts";
+import type { Placement } from "./policy/eligibility.ts";
 import { mayFailOver, RULES } from "./policy/failover.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
 import { retryAfterSeconds } from "./policy/queueing.ts";
@@ -16,6 +18,7 @@ export interface DispatchDeps extends ForwardDeps, RelayDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly waitingRoom: WaitingRoom;
+  readonly conversations: Conversations;
   readonly liveness: LivenessLimits;
 }
 
@@ -28,13 +31,14 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   try {
     for (;;) {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
-      const choice = choose(registry.all(), { model: job.key, tried }, registry.now(), hub.liveness);
+      const request = placement(job, tried, hub);
+      const choice = choose(registry.all(), request, registry.now(), hub.liveness);
       if (choice.kind === "none") return conclude(job, failures, hub);
-      if (choice.kind === "wait" || (ticket === null && waitingRoom.hasWaiters(job.key))) {
+      if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(hub) });
         const waitsSince = clock.now();
-        const turn = await ticket.turn(tried.size > 0);
+        const turn = await ticket.turn(isChoosy(request));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
@@ -42,7 +46,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         return refuse(job, { kind: "queue_timeout", ...waitingFacts(hub) });
       }
       const { node } = choice;
-      const reservation = registry.reserve(node.id);
+      const reservation = registry.reserve(node.id, job.key, job.needs.slot);
       ticket?.leave();
       ticket = null;
 
@@ -51,6 +55,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       recordAttempt(job, node, outcome, clock.now() - sentAt);
 
       if (outcome.kind === "answer" || outcome.kind === "rejected") {
+        if (outcome.kind === "answer") reservation.answered();
+        hub.conversations.servedBy(job, node);
         return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
           reservation.release();
           learnFromEnd(job, node.id, outcome.answer.status, relayEnd, clock.now() - sentAt, registry);
@@ -69,6 +75,16 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   } finally {
     ticket?.leave();
   }
+}
+
+function placement(job: Job, tried: ReadonlySet<string>, { conversations, waitingRoom }: DispatchDeps): Placement {
+  const { key: model, needs } = job;
+  return { model, tried, needs, digest: conversations.digestFor(job), waiting: waitingRoom.waitingFor(model) };
+}
+
+/** True when there are nodes that this request cannot use and those behind it in the waiting room can. */
+function isChoosy({ tried, needs, digest }: Placement): boolean {
+  return tried.size > 0 || needs.nodeId !== null || digest !== null;
 }
 
 function waiterOptions({ record, deadlineAt }: Job, failures: readonly Failed[]): WaiterOptions {

@@ -30,7 +30,7 @@ export interface Failed {
   /** The node's status, or 502, 503, 504 where it gave none. */
   readonly status: number;
   /** The node's own answer, where there was a whole one. */
-  readonly answer?: Answer;
+  readonly answer?: Answer | undefined;
   readonly declined?: DeclineReason;
   /** Milliseconds to leave the node alone, where it said so. */
   readonly restMs?: number;
@@ -47,7 +47,9 @@ export async function forward(
   deps: ForwardDeps,
 ): Promise<AttemptOutcome> {
   const line = openLine(job, node, deps);
-  const outcome = await attempt(job, node, routes, line, deps);
+  let outcome = await attempt(job, node, routes, line, deps);
+  // It left while the model was loading, and the load was let finish.
+  if (job.signal.aborted) outcome = { kind: "cancelled", route: outcome.route };
   if (outcome.kind !== "answer" || outcome.answer.rest === null) line.close();
   return outcome;
 }
@@ -61,7 +63,7 @@ async function attempt(
 ): Promise<AttemptOutcome> {
   let route: Route | null = null;
   try {
-    const headers = { "content-type": "application/json", [HEADERS.requestId]: job.id };
+    const headers = { ...job.headers, [HEADERS.requestId]: job.id };
     const delivery = await deliver(
       routes,
       { path: job.path, headers, body: job.body, signal: line.signal },
@@ -79,7 +81,8 @@ async function attempt(
   }
 }
 
-function notSent(nodeId: string, failures: readonly RouteFailure[]): Failed {
+/** The failure of an attempt for which no route connected. */
+export function notSent(nodeId: string, failures: readonly RouteFailure[]): Failed {
   if (failures.some(({ error }) => isOwnShortage(error))) {
     const message = "the hub has no file descriptors left; raise its limit (ulimit -n)";
     return { kind: "failed", nodeId, failure: "hub_exhausted", route: null, message, status: 503 };

@@ -5,9 +5,13 @@ import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, listen } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { createHubApp } from "./app.ts";
+import { createBlobPlaces } from "./blob_places.ts";
 import { createWaitingRoom } from "./capacity.ts";
 import type { HubConfig } from "./config.ts";
+import { createConversations } from "./conversations.ts";
 import type { DeliveryTimes } from "./deliver.ts";
+import { createDigestWatch } from "./digest_watch.ts";
+import { createFleetLists } from "./fleet_lists.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type FleetEvent, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
@@ -54,14 +58,18 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     timeoutMs: config.queueTimeout * 1000,
     stopping: stopping.signal,
   });
+  const digests = createDigestWatch(log);
   const registry = createRegistry({
     clock,
     liveness,
     ejection: { maxFailures: config.nodeMaxFailures },
     ipPreference: config.ipPreference,
     onCapacity: () => waitingRoom.wake(),
+    onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),
     onEvent: (event) => logFleetEvent(log, event),
   });
+  const conversations = createConversations(registry);
+  const fleetLists = createFleetLists({ registry, fetch, liveness });
   const requestLog = createRequestLog({
     clock,
     keepPrompts: config.logPrompts,
@@ -74,8 +82,15 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     registry,
     waitingRoom,
     requestLog,
+    conversations,
+    digests,
+    fleetLists,
     liveness,
     log,
+    allowCloud: config.allowCloud,
+    management: config.management,
+    blobPlaces: createBlobPlaces(),
+    allowedOrigins: config.allowedOrigins,
     maxBody,
     stopping: stopping.signal,
     bootId: crypto.randomUUID(),
@@ -95,8 +110,9 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const server = listen({
     port: config.port,
     hostname: config.host,
-    // A little more than the limit, so that the sentence about it comes from us and not an empty 413 from Bun.
-    maxRequestBodySize: maxBody + 1_000_000,
+    // No limit of Bun's: blobs are many gigabytes and only pass through; `readBody` counts everything else. What nobody
+    // reads, Bun takes from the wire and throws away, so that a client that is still sending gets its answer.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: app.fetch,
     onFallback: (sentence) => log.warn(sentence),
   });

@@ -1,9 +1,13 @@
 /** The connection of one attempt, with everything that can end it: the client, a loss, the time limits. */
-import type { Clock } from "../shared/clock.ts";
+import { type Clock, every } from "../shared/clock.ts";
 import { failureWords } from "../shared/failure_words.ts";
 import type { Job } from "./job.ts";
 import { NodeLost, type NodeRecord } from "./node_record.ts";
+import { isLoading } from "./policy/eligibility.ts";
 import type { FailureKind } from "./policy/failover.ts";
+
+/** Milliseconds between two looks whether a load that nobody waits for any more is over. */
+const LOAD_LOOK_MS = 250;
 
 export interface AttemptTimes {
   /** Milliseconds until the first byte of the answer (`NODE_REQUEST_TIMEOUT`). */
@@ -52,19 +56,37 @@ export interface Line {
 }
 
 /** Opens the line for sending `job` to `node`; it has to be closed unless an answer is read to its end. */
-export function openLine(job: Job, node: NodeRecord, deps: LineDeps): Line {
+export function openLine(
+  job: Pick<Job, "signal" | "key" | "stream" | "deadlineAt">,
+  node: NodeRecord,
+  deps: LineDeps,
+): Line {
   const { clock, attemptTimes: times } = deps;
   const abort = new AbortController();
   // The registry replaces the node's signal when it fires.
   const { lost } = node;
   const end = (failure: FailureKind, message: string, status?: number) =>
     abort.abort(new AttemptError(failure, message, status));
+  const leave = () => abort.abort(job.signal.reason);
+  // Gone before anything was sent: it brought no load about.
+  const leftBefore = job.signal.aborted;
   const stopListening = [
-    onAbort(job.signal, () => abort.abort(job.signal.reason)),
+    onAbort(job.signal, () => (leftBefore ? leave() : afterLoad(leave))),
     onAbort(lost, () => end(wasRestarted(lost.reason) ? "node_restarted" : "node_lost", messageOf(lost.reason))),
     onAbort(deps.stopping, () => end("hub_stopping", "the hub is shutting down", 503)),
     clock.after(Math.max(0, job.deadlineAt - clock.now()), () => end("deadline", "the request took too long", 504)),
   ];
+
+  /** Ollama throws a load away when the request that began it leaves, and the next one begins at zero: it is let finish. */
+  function afterLoad(run: () => void): void {
+    if (!isLoading(node, job.key)) return run();
+    const stop = every(clock, LOAD_LOOK_MS, () => {
+      if (isLoading(node, job.key)) return;
+      stop();
+      run();
+    });
+    stopListening.push(stop);
+  }
 
   const patienceMs = job.stream ? times.firstByteMs : times.wholeAnswerMs;
   let cancelLimit = clock.after(patienceMs, () => {

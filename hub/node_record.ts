@@ -1,6 +1,7 @@
 /** A node as the hub knows it: the record everybody may read, and how it begins. */
-import type { Family } from "../shared/address.ts";
+import { type Address, canBeDialled, type Family, originOf, parseAddress } from "../shared/address.ts";
 import type { ModelKey } from "../shared/model_name.ts";
+import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Gpu } from "../shared/protocol.ts";
 import { newcomer } from "./policy/ejection.ts";
 import type { NodeFacts } from "./policy/eligibility.ts";
@@ -34,9 +35,13 @@ export interface NodeRecord extends NodeFacts {
   readonly bootId: string | null;
   readonly agentVersion: string | null;
   readonly ollamaVersion: string | null;
-  readonly capabilities: readonly string[];
-  /** Models its Ollama is bringing into memory now, as its last health answer said. */
-  readonly loading: ReadonlySet<ModelKey>;
+  /** The entries of its Ollama's own lists: models on disk, models in memory. */
+  readonly tags: readonly DiskModel[];
+  readonly ps: readonly LoadedModel[];
+  /** Models that are only names for one at a cloud service. */
+  readonly remote: ReadonlySet<ModelKey>;
+  /** Requests there that take no slot and last, such as a pull: while there are any it is probed as often as with work. */
+  readonly watched: number;
   /** Monotonic ms of the last sign of life while it was being probed. */
   readonly lastContactAt: number;
   /** Aborted, and replaced, when what the node was doing is lost; its reason is a NodeLost. */
@@ -58,7 +63,10 @@ export class NodeLost extends Error {
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** The same record where it may be changed: in the registry only. */
-export type Entry = Mutable<NodeRecord> & { disbelieved: Map<ModelKey, number>; unfit: Map<ModelKey, number> } & {
+export type Entry = Mutable<NodeRecord> & {
+  disbelieved: Map<ModelKey, number>;
+  unfit: Map<ModelKey, number>;
+  starting: Map<ModelKey, number>;
   seq: number | null;
   /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
   formerBoots: readonly string[];
@@ -79,11 +87,15 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     dialable: false,
     models: new Set(),
     loaded: new Set(),
+    knowsLoaded: false,
     loading: new Set(),
+    starting: new Map(),
+    digests: new Map(),
     disbelieved: new Map(),
     unfit: new Map(),
     restingUntil: 0,
     reserved: 0,
+    watched: 0,
     slots: DEFAULT_SLOTS,
     cpu: 0,
     lastPicked: pick,
@@ -93,6 +105,9 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     routes: [],
     modelNames: [],
     loadedNames: [],
+    tags: [],
+    ps: [],
+    remote: new Set(),
     metadata: {},
     load: null,
     gpu: [],
@@ -105,4 +120,16 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     losing,
     lost: losing.signal,
   };
+}
+
+/** Routes to those `addresses` that can be dialled, in their order; what is known of one in `before` is kept. */
+export function routesTo(addresses: readonly (string | null)[], port: number, before: readonly Route[]): Route[] {
+  return addresses
+    .map((text) => (text === null ? null : parseAddress(text)))
+    .filter((address): address is Address => address !== null && canBeDialled(address))
+    .map((address) => {
+      const origin = originOf(address, port);
+      const known = before.find((route) => route.origin === origin);
+      return known ?? { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
+    });
 }

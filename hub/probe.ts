@@ -64,13 +64,13 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     if (health) return registry.healthy(node.id, health);
     const silentMs = registry.now() - node.lastContactAt;
     // An agent of the user's earlier system may answer nothing while it works; its silence proves nothing.
-    if (node.reserved > 0 && node.agentVersion !== null && silentMs >= times.lostAfterMs) {
+    if (isBusy(node) && node.agentVersion !== null && silentMs >= times.lostAfterMs) {
       registry.lose(node.id, `no answer on any address for ${Math.round(silentMs / 1000)} s`);
     }
   }
 
   function interval(node: NodeRecord): number {
-    if (node.reserved > 0) return times.busyEveryMs;
+    if (isBusy(node)) return times.busyEveryMs;
     return node.trust.kind === "ejected" ? times.ejectedEveryMs : times.idleEveryMs;
   }
 
@@ -84,4 +84,8 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     }
     for (const id of probedAt.keys()) if (!registry.get(id)) probedAt.delete(id);
   });
+}
+
+function isBusy({ reserved, watched }: NodeRecord): boolean {
+  return reserved > 0 || watched > 0;
 }

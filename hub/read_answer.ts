@@ -1,6 +1,7 @@
 /** What a node's HTTP response is worth: an answer, whole or begun, or a failure with its kind. */
 import { headersToPassOn } from "../shared/http_headers.ts";
 import { parseJson, parseJsonBytes } from "../shared/json.ts";
+import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job } from "./job.ts";
@@ -37,7 +38,8 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   const source = line.read(response);
   if (status !== 200) {
     const answer = { ...head, bytes: await readAll(source), rest: null };
-    return readStatus(from, answer, errorText(answer.bytes), declineReason(response.headers));
+    const outcome = readStatus(job, from, answer, errorText(answer.bytes), declineReason(response.headers));
+    return response.headers.has(HEADERS.agentError) ? withoutAnswer(outcome) : outcome;
   }
   // How the answer is labelled decides nothing: what came decides whether it is one.
   const started = job.stream ? await readFirstFrames(source, job.face) : { bytes: await readAll(source), ended: true };
@@ -48,15 +50,36 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   const early = job.face.framing.readLast(started.bytes);
   if (early.kind !== "error" || readErrorLine(early.message).kind === "rejected")
     return { kind: "answer", ...from, answer };
-  const early404 = /not found/.test(early.message);
-  const headers = new Headers({ "content-type": "application/json" });
-  const refusal = { status: early404 ? 404 : 500, headers, bytes: started.bytes, rest: null };
-  return readStatus(from, refusal, early.message, null);
+  return readStatus(job, from, asStatus(job, early.message), early.message, null);
 }
 
-function readStatus(from: Origin, answer: Answer, text: string, declined: DeclineReason | null): AttemptOutcome {
+/** What the agent said instead of its Ollama is for the hub: a client gets it in the words and shape of its route. */
+function withoutAnswer(outcome: AttemptOutcome): AttemptOutcome {
+  if (outcome.kind === "failed") return { ...outcome, answer: undefined };
+  if (outcome.kind !== "rejected") return outcome;
+  const { nodeId, route, answer } = outcome;
+  const message = errorText(answer.bytes);
+  return { kind: "failed", failure: "declined", nodeId, route, message, status: answer.status };
+}
+
+/** An error out of a stream's first frames, as a newer Ollama would have answered it instead of the stream. */
+function asStatus(job: Job, message: string): Answer {
+  const status = /not found/.test(message) ? 404 : 500;
+  const { text } = job.face.refuse(job, { kind: "not_passed", status, message });
+  return { status, headers: new Headers({ "content-type": "application/json" }), bytes: Buffer.from(text), rest: null };
+}
+
+function readStatus(
+  job: Job,
+  from: Origin,
+  answer: Answer,
+  text: string,
+  declined: DeclineReason | null,
+): AttemptOutcome {
   const { kind } = readAnswer(answer.status, text, declined);
-  if (kind === "rejected") return { kind, ...from, answer };
+  // A request that names no model was sent to hear what Ollama says to that, whatever it is.
+  const toldWhatIsWrong = kind === "model_missing" && job.key === ANY_MODEL;
+  if (kind === "rejected" || toldWhatIsWrong) return { kind: "rejected", ...from, answer };
   const restMs = retryAfterMs(answer.headers);
   return {
     kind: "failed",
@@ -80,7 +103,10 @@ async function readFirstFrames(source: ByteSource, face: Face): Promise<{ bytes:
     const end = face.framing.endOfLastFrame(bytes);
     if (end === 0) continue;
     if (face.framing.isFirst(bytes.subarray(0, end))) return { bytes, ended: false };
-    throw new AttemptError("protocol_error", "what answers there is no Ollama: the answer does not begin with JSON");
+    throw new AttemptError(
+      "protocol_error",
+      "what answers there is no Ollama: the answer does not begin as one of its streams",
+    );
   }
 }
 
@@ -98,7 +124,8 @@ async function readAll(source: ByteSource): Promise<Uint8Array> {
 /** A whole answer with status 200. Throws when it is cut, or none at all. */
 function wholeAnswer({ face, stream }: Job, head: Pick<Answer, "status" | "headers">, bytes: Uint8Array): Answer {
   const json = parseJsonBytes(bytes);
-  if (face.isAnswer(json)) {
+  const contentType = head.headers.get("content-type")?.toLowerCase() ?? "";
+  if (face.isAnswer(json, contentType)) {
     // One object where a stream was asked for is the answer to a load request, unless it says that more should follow.
     if (stream && face.framing.readWhole(json).kind === "unfinished") {
       throw new AttemptError("truncated", "the answer ended before it was complete");
@@ -106,7 +133,8 @@ function wholeAnswer({ face, stream }: Job, head: Pick<Answer, "status" | "heade
     return { ...head, bytes, rest: null, json };
   }
   // A node that ends its answer politely half way leaves HTTP whole and the JSON cut.
-  if (json === undefined && (bytes.length === 0 || bytes[0] === OPENING_BRACE)) {
+  const begun = bytes.length === 0 || bytes[0] === OPENING_BRACE || (stream && face.framing.isFirst(bytes));
+  if (json === undefined && begun) {
     throw new AttemptError("truncated", "the answer is not whole JSON");
   }
   throw new AttemptError("protocol_error", "what answers there is no Ollama: the answer is none of its objects");

@@ -1,17 +1,15 @@
 /** The table of nodes: the only place where what is known of them changes. */
-import { type Address, canBeDialled, originOf, parseAddress } from "../shared/address.ts";
+import { type Address, canBeDialled } from "../shared/address.ts";
 import { allows, type IpPreference, routeOrder } from "../shared/address_order.ts";
 import type { Clock } from "../shared/clock.ts";
-import { type ModelKey, modelKey } from "../shared/model_name.ts";
+import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
+import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
-import { type Entry, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
+import { takeInventory } from "./inventory.ts";
+import { type Entry, NodeLost, type NodeRecord, newEntry, type Route, routesTo } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
-
-/** A slot taken for one request. Given back exactly once, however often `release` is called. */
-export interface Reservation extends Disposable {
-  release(): void;
-}
+import { NO_RESERVATION, type Reservation, takeSlot } from "./reservation.ts";
 
 export interface RegistryOptions {
   readonly clock: Clock;
@@ -20,6 +18,8 @@ export interface RegistryOptions {
   readonly ipPreference: IpPreference;
   /** Called when a waiting request may find a place now. */
   readonly onCapacity?: () => void;
+  /** Called when a node has other manifests than before. */
+  readonly onModels?: () => void;
   /** Told what people should know: a node joined, left, was ejected, came back. */
   readonly onEvent?: (event: FleetEvent) => void;
 }
@@ -85,15 +85,7 @@ export function createRegistry(options: RegistryOptions) {
     node.ipv4 = ipv4;
     node.ipv6 = ipv6;
     node.port = port;
-    const known = node.routes;
-    node.routes = [ipv6, ipv4]
-      .map((text) => (text === null ? null : parseAddress(text)))
-      .filter((address): address is Address => address !== null && canBeDialled(address))
-      .map((address) => {
-        const origin = originOf(address, port);
-        const before = known.find((route) => route.origin === origin);
-        return before ?? { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
-      });
+    node.routes = routesTo([ipv6, ipv4], port, node.routes);
     node.dialable = node.routes.some((route) => allows(ipPreference, route.family));
   }
 
@@ -129,6 +121,16 @@ export function createRegistry(options: RegistryOptions) {
     losing.abort(reason);
   }
 
+  function watchNode(node: Entry): () => void {
+    if (node.reserved + node.watched === 0) node.lastContactAt = touch();
+    node.watched++;
+    let watching = true;
+    return () => {
+      if (watching) node.watched--;
+      watching = false;
+    };
+  }
+
   return {
     /**
      * Takes in a heartbeat that came from address `source`: that address replaces the reported one of its family.
@@ -148,10 +150,15 @@ export function createRegistry(options: RegistryOptions) {
       const ipv4 = usable?.family === "IPv4" ? usable.text : beat.ipv4;
       const ipv6 = usable?.family === "IPv6" ? usable.text : beat.ipv6;
       setAddresses(node, ipv4, ipv6, beat.port);
-      node.modelNames = beat.models;
-      node.models = new Set(beat.models.map(modelKey));
-      node.loadedNames = beat.loaded ?? [];
-      node.loaded = new Set(node.loadedNames.map(modelKey));
+      // An Ollama that is away tells no models, but they are still on its disk: a request for one finds it away, not lacking.
+      const away = beat.ollama?.ok === false && beat.models.length === 0;
+      const { loaded, tags, ps } = beat;
+      const otherModels = takeInventory(
+        node,
+        away ? { names: node.modelNames, loaded: [], ps: [] } : { names: beat.models, loaded, tags, ps },
+      );
+      // Nothing of ours waits there, so nobody probes it often: what it said to be loading is old.
+      if (node.reserved === 0) node.loading = new Set();
       node.metadata = beat.metadata;
       node.load = beat.load ?? null;
       node.cpu = beat.load?.cpu ?? 0;
@@ -166,6 +173,7 @@ export function createRegistry(options: RegistryOptions) {
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
       setIntent(node, beat.intent ?? "serving");
+      if (otherModels) options.onModels?.();
       changed();
       return node;
     },
@@ -181,21 +189,33 @@ export function createRegistry(options: RegistryOptions) {
     /** The node's routes in the order to dial them now. */
     routesOf: (node: NodeRecord): Route[] => routeOrder(node.routes, ipPreference),
 
-    /** Takes one of the node's slots. There is no await between choosing and this, so two cannot take the last one. */
-    reserve(id: string): Reservation {
+    /**
+     * Takes one of the node's slots for a request for `model`, or `slot` false: only its turn, and the node is watched.
+     * There is no await between choosing and this, so two cannot take the last one.
+     */
+    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true): Reservation {
       const node = nodes.get(id);
-      if (!node) return { release() {}, [Symbol.dispose]() {} };
-      if (node.reserved === 0) node.lastContactAt = touch();
-      node.reserved++;
+      if (!node) return NO_RESERVATION;
       node.lastPicked = ++picks;
-      let held = true;
-      const release = () => {
-        if (!held) return;
-        held = false;
-        node.reserved--;
-        changed();
-      };
-      return { release, [Symbol.dispose]: release };
+      if (!slot) return { answered() {}, release: watchNode(node) };
+      if (node.reserved + node.watched === 0) node.lastContactAt = touch();
+      return takeSlot(node, model, changed);
+    },
+
+    /** Has a node watched as one with work, until the returned function is called. */
+    watch(id: string): () => void {
+      const node = nodes.get(id);
+      return node ? watchNode(node) : () => {};
+    },
+
+    /** A node told its lists when asked, between two heartbeats. */
+    listed(id: string, tags: readonly DiskModel[], ps: readonly LoadedModel[] | null): void {
+      const node = nodes.get(id);
+      if (!node) return;
+      const names = tags.map(({ name }) => name);
+      const loaded = ps ? { ps, loaded: ps.map(({ name }) => name) } : {};
+      if (takeInventory(node, { names, tags, ...loaded })) options.onModels?.();
+      changed();
     },
 
     /** The node served a request in `ms` milliseconds. */
@@ -219,6 +239,12 @@ export function createRegistry(options: RegistryOptions) {
     /** The model did not fit the node's memory. */
     unfit(id: string, model: ModelKey): void {
       nodes.get(id)?.unfit.set(model, touch() + UNFIT_MS);
+    },
+
+    /** The model was put there just now: what was believed of it before holds no more. */
+    arrived(id: string, model: ModelKey): void {
+      nodes.get(id)?.disbelieved.delete(model);
+      nodes.get(id)?.unfit.delete(model);
     },
 
     /** The node said it has no room: it is left alone for `ms` milliseconds. */
@@ -282,6 +308,7 @@ export function createRegistry(options: RegistryOptions) {
       for (const node of nodes.values()) {
         if (livenessOf(now - node.lastHeardAt, options.liveness) !== "gone" || node.reserved > 0) continue;
         nodes.delete(node.id);
+        options.onModels?.();
         tell("removed", node.id, `no heartbeat for ${Math.round((now - node.lastHeardAt) / 1000)} s`);
       }
       changed();

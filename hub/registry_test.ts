@@ -140,7 +140,6 @@ test("a slot is given back exactly once, however often it is released", () => {
   expect(fleet.node().reserved).toBe(2);
   first.release();
   first.release();
-  first[Symbol.dispose]();
   expect(fleet.node().reserved).toBe(1);
   second.release();
   expect(fleet.node().reserved).toBe(0);

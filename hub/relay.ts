@@ -4,6 +4,9 @@ import type { Job, StreamEnd } from "./job.ts";
 import { AttemptError, asAttemptError, type ByteSource } from "./line.ts";
 import { type Answer, append } from "./read_answer.ts";
 
+/** Pieces of a stream kept until its end: the token counts of OpenAI's and Anthropic's streams come before the last event. */
+const TAIL_PIECES = 4;
+
 export interface RelayDeps {
   readonly clock: Clock;
   /** Milliseconds for which a client may take nothing before it is cut off. */
@@ -49,9 +52,9 @@ function relayStream(
   const firstEnd = framing.endOfLastFrame(firstFrames);
   /** Bytes of a frame whose end has not come yet. */
   let partial = firstFrames.subarray(firstEnd);
-  /** The last whole frames, which tell at the end whether the answer was whole. */
-  let last = firstFrames.subarray(0, firstEnd);
-  let pending: Uint8Array | null = last;
+  /** The last pieces that went to the client, which tell at the end whether the answer was whole. */
+  const tail: Uint8Array[] = [];
+  let pending: Uint8Array | null = firstFrames.subarray(0, firstEnd);
   let ended = false;
   let cancelSlowReader = () => {};
 
@@ -65,6 +68,8 @@ function relayStream(
     rest.close();
     finish({ kind: "client left", why: `it took nothing for ${deps.slowReaderMs / 1000} s` });
   }
+
+  const readTail = () => framing.readLast(Buffer.concat(tail));
 
   /** The next whole frames, or null at the end of the answer. */
   async function nextFrames(): Promise<Uint8Array | null> {
@@ -86,7 +91,8 @@ function relayStream(
           const frames = pending ?? (await nextFrames());
           pending = null;
           if (frames === null) return finishAtEnd(controller);
-          last = frames;
+          tail.push(frames);
+          if (tail.length > TAIL_PIECES) tail.shift();
           job.record.sent(frames.byteLength);
           controller.enqueue(frames);
           cancelSlowReader = deps.clock.after(deps.slowReaderMs, () => {
@@ -97,7 +103,7 @@ function relayStream(
           if (ended) return;
           if (job.signal.aborted) return finish({ kind: "client left", why: "it closed the connection" });
           // Everything had arrived before the connection broke: the client has a whole answer.
-          if (partial.byteLength === 0 && framing.readLast(last).kind === "done") return finishAtEnd(controller);
+          if (partial.byteLength === 0 && readTail().kind === "done") return finishAtEnd(controller);
           cut(controller, asAttemptError(error));
         }
       },
@@ -112,7 +118,7 @@ function relayStream(
   /** The node's answer is over; whether it was whole, its last frame tells. */
   function finishAtEnd(controller: ReadableStreamDefaultController<Uint8Array>): void {
     const unterminated = framing.readLast(partial);
-    const end = unterminated.kind === "unfinished" ? framing.readLast(last) : unterminated;
+    const end = unterminated.kind === "unfinished" ? readTail() : framing.readLast(Buffer.concat([...tail, partial]));
     if (end.kind === "unfinished") {
       return cut(controller, new AttemptError("truncated", "the answer ended before it was complete"));
     }

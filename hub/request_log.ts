@@ -103,6 +103,7 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
       const startedAt = clock.now();
       const timestamp = clock.wall().toISOString();
       const json = keepPrompts ? shorten(start.json) : withoutPrompts(start.json);
+      const model = start.model === null ? null : cutText({ left: LONGEST_NAME }, start.model);
       const attempts: AttemptRecord[] = [];
       let [queuedMs, bytes, finished] = [0, 0, false];
       let firstByteMs: number | null = null;
@@ -147,7 +148,7 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
             error,
             duration_ms: round(clock.now() - startedAt),
             request_id: start.requestId,
-            model: start.model,
+            model,
             stream: start.stream,
             attempts,
             queued_ms: round(queuedMs),
@@ -172,6 +173,8 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
 
 /** Characters of one text, and of all texts of one request: a thousand requests with images must not fill the memory. */
 const LONGEST_TEXT = 4_000;
+/** Characters of a model's name; longer ones are none. */
+const LONGEST_NAME = 512;
 const LARGEST_REQUEST = 16_000;
 const LONGEST_LIST = 50;
 const DEEPEST = 6;

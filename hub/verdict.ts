@@ -1,4 +1,5 @@
 /** What an attempt's outcome teaches about its node, and what is written down of it. */
+import { isSameSpelling } from "../shared/model_name.ts";
 import type { AttemptOutcome, Failed } from "./forward.ts";
 import type { Job } from "./job.ts";
 import type { NodeRecord } from "./node_record.ts";
@@ -23,8 +24,12 @@ export function learnFromFailure(job: Job, failed: Failed, registry: Registry): 
   const { nodeId } = failed;
   if (RULES[failed.failure].counts) registry.failed(nodeId, failed.message);
   switch (failed.failure) {
-    case "model_missing":
-      return registry.disbelieve(nodeId, job.key);
+    case "model_missing": {
+      // One route of Ollama's minds the case of a name; that it found nothing says nothing about the model then.
+      const listed = registry.get(nodeId)?.modelNames.some((name) => isSameSpelling(name, job.model));
+      if (listed) registry.disbelieve(nodeId, job.key);
+      return;
+    }
     case "out_of_memory":
       return registry.unfit(nodeId, job.key);
     case "busy":
@@ -57,7 +62,8 @@ export function learnFromEnd(
         learnFromErrorLine(job, nodeId, end.end.message, registry);
         return job.record.finish({ status, error: end.end.message });
       }
-      if (status < 300) registry.succeeded(nodeId, ms);
+      // A question that ran no model says nothing about how long requests take, nor that the node can run one.
+      if (status < 300 && job.needs.slot) registry.succeeded(nodeId, ms);
       if (end.end?.kind === "done") job.record.tokens(end.end.promptTokens, end.end.completionTokens);
       return job.record.finish({ status, error: status < 400 ? null : `the node answered ${status}` });
   }

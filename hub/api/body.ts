@@ -6,17 +6,25 @@ export type HubEnv = { Bindings: HttpServer };
 
 /** The body, or why there is none: too large, or the client broke off. */
 export type Body =
-  | { readonly kind: "whole"; readonly bytes: Uint8Array }
+  | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "too large" }
   | { readonly kind: "broken off" };
 
-/** Reads the body of `context`'s request if it is no larger than `limit` bytes. */
+/** Reads the body of `context`'s request if it is no larger than `limit` bytes; one that is larger is not kept. */
 export async function readBody(context: Context<HubEnv>, limit: number): Promise<Body> {
   const request = context.req.raw;
-  if (Number(request.headers.get("content-length") ?? 0) > limit) return { kind: "too large" };
+  const announced = request.headers.get("content-length");
+  if (Number(announced ?? 0) > limit) return { kind: "too large" };
   try {
-    const bytes = await request.bytes();
-    return bytes.byteLength > limit ? { kind: "too large" } : { kind: "whole", bytes };
+    if (announced !== null) return { kind: "whole", bytes: new Uint8Array(await request.arrayBuffer()) };
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of request.body ?? []) {
+      size += piece.byteLength;
+      if (size > limit) return { kind: "too large" };
+      pieces.push(piece);
+    }
+    return { kind: "whole", bytes: new Uint8Array(Buffer.concat(pieces)) };
   } catch {
     return { kind: "broken off" };
   }

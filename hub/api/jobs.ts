@@ -1,17 +1,14 @@
 /** `POST /jobs`: the user's own route. Its errors are `{"detail": …}`, its answers Ollama's /api/generate. */
-import type { Context } from "hono";
 import { z } from "zod";
 import { describeIssues } from "../../shared/errors.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
-import { peerAddress } from "../../shared/listen.ts";
 import { modelKey } from "../../shared/model_name.ts";
-import { HEADERS, PATHS } from "../../shared/protocol.ts";
+import { PATHS } from "../../shared/protocol.ts";
 import { describe } from "../answer.ts";
-import { type DispatchDeps, dispatch } from "../dispatch.ts";
-import type { Face, Job, Refusal } from "../job.ts";
+import { generationFace } from "../faces/native.ts";
+import type { Face, Refusal, Refused } from "../job.ts";
 import { errorLine, ndjson } from "../ndjson.ts";
-import type { RequestLog } from "../request_log.ts";
-import { boundIdleTimeout, type HubEnv, liftIdleTimeout, readBody } from "./body.ts";
+import type { Draft, ServedRoute } from "./serve.ts";
 
 /** A job as a client sends it: the rest of /api/generate's fields pass through. */
 export const jobRequest = z.looseObject({
@@ -21,63 +18,29 @@ export const jobRequest = z.looseObject({
   stream: z.boolean().nullish(),
 });
 
-const generateAnswer = z.union([z.object({ done: z.boolean() }), z.object({ error: z.string() })]);
-
 export type JobRequest = z.infer<typeof jobRequest>;
 
 export const jobsFace: Face = {
   framing: ndjson,
-  // `done` may be false: Ollama gives up on a model that repeats itself, and says so.
-  isAnswer: (json) => generateAnswer.safeParse(json).success,
+  isAnswer: generationFace.isAnswer,
   errorFrame: errorLine,
-  refuse: (job, refusal) => ({ status: statusOf(refusal), body: { detail: detailOf(job, refusal) } }),
+  passesFailuresOn: false,
+  refuse: (job, refusal) => ({
+    status: statusOf(refusal),
+    contentType: "application/json;charset=utf-8",
+    text: JSON.stringify({ detail: detailOf(job, refusal) }),
+  }),
 };
 
-export interface JobsDeps extends DispatchDeps {
-  readonly requestLog: RequestLog;
-  /** Bytes. */
-  readonly maxBody: number;
-  /** Milliseconds a request may take altogether. */
-  readonly requestMs: number;
-}
-
-/** Answers `POST /jobs`: reads the job, writes it into the log, and has it dispatched. */
-export async function serveJob(context: Context<HubEnv>, hub: JobsDeps): Promise<Response> {
-  const id = crypto.randomUUID();
-  const { signal } = context.req.raw;
-  const body = await readBody(context, hub.maxBody);
-  const read = body.kind === "whole" ? readJob(id, body.bytes) : { problem: "The body broke off before its end" };
-  const job = "problem" in read ? null : read;
-  const record = hub.requestLog.begin({
-    requestId: id,
-    clientIp: peerAddress(context.env, context.req.raw),
-    endpoint: context.req.path,
-    method: context.req.method,
-    model: job?.model ?? null,
-    stream: job?.stream ?? false,
-    json: job?.request ?? null,
-  });
-  const reject = (status: 400 | 413, detail: string) => {
-    record.finish({ status, error: detail });
-    return context.json({ detail }, status, { [HEADERS.requestId]: id });
-  };
-  if (body.kind === "too large") return reject(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`);
-  if ("problem" in read) return reject(400, read.problem);
-
-  liftIdleTimeout(context);
-  const deadlineAt = hub.clock.now() + hub.requestMs;
-  const response = await dispatch({ ...read, signal, deadlineAt, record }, hub);
-  boundIdleTimeout(context, hub.attemptTimes.idleMs);
-  return response;
-}
-
-/** A job read from a request's body, and the body as the client meant it. */
-export type ReadJob = Pick<Job, "id" | "model" | "key" | "stream" | "path" | "body" | "face"> & {
-  readonly request: JobRequest;
+/** `POST /jobs`, served by any agent's `/execute`. */
+export const jobsRoute: ServedRoute = {
+  face: jobsFace,
+  capability: "execute",
+  read: (id, bytes) => readJob(id, bytes),
 };
 
 /** The job `id` in `bytes`, or a sentence that says what is wrong with it: which field, and why. */
-export function readJob(id: string, bytes: Uint8Array): ReadJob | { readonly problem: string } {
+export function readJob(id: string, bytes: Uint8Array): Draft | { readonly problem: string } {
   if (bytes.byteLength === 0) {
     return { problem: 'The body is empty: expected JSON such as {"model": "llama3", "prompt": "Hello"}' };
   }
@@ -89,14 +52,15 @@ export function readJob(id: string, bytes: Uint8Array): ReadJob | { readonly pro
   if (body === null) return { problem: "The body is nested too deeply" };
   const { model, stream } = parsed.data;
   return {
-    id,
     model,
     key: modelKey(model),
     stream: stream ?? true,
     path: PATHS.execute,
+    headers: { "content-type": "application/json" },
     body,
-    face: jobsFace,
-    request: parsed.data,
+    continuity: { kind: "none" },
+    slot: true,
+    json: parsed.data,
   };
 }
 
@@ -112,14 +76,31 @@ function writeJob(id: string, { options, stream, ...rest }: JobRequest): Uint8Ar
 }
 
 function statusOf(refusal: Refusal): number {
-  return refusal.kind === "all_failed" && refusal.timedOut ? 504 : 503;
+  switch (refusal.kind) {
+    case "not_passed":
+      return refusal.status;
+    case "pin_impossible":
+      return 404;
+    case "all_failed":
+      return refusal.timedOut ? 504 : 503;
+    default:
+      return 503;
+  }
 }
 
-function detailOf(job: Job, refusal: Refusal): unknown {
-  if (refusal.kind !== "all_failed") return describe(refusal);
-  return {
-    message: "All candidate nodes failed to execute the job",
-    errors: refusal.failures.map(({ nodeId, message, status }) => ({ node_id: nodeId, message, status })),
-    job_id: job.id,
-  };
+function detailOf({ id }: Refused, refusal: Refusal): unknown {
+  switch (refusal.kind) {
+    case "unknown_model":
+    case "no_node":
+      // The user's own sentence, which scripts may compare.
+      return "No healthy nodes available for requested model";
+    case "all_failed":
+      return {
+        message: "All candidate nodes failed to execute the job",
+        errors: refusal.failures.map(({ nodeId, message, status }) => ({ node_id: nodeId, message, status })),
+        job_id: id,
+      };
+    default:
+      return describe(refusal);
+  }
 }

@@ -1,10 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { modelKey } from "../../shared/model_name.ts";
-import { fakeClock } from "../../shared/testing/fake_clock.ts";
-import type { Job, NodeFailure, Refusal } from "../job.ts";
-import { createRequestLog } from "../request_log.ts";
-import { jobsFace, type ReadJob, readJob } from "./jobs.ts";
+import type { NodeFailure, Refusal } from "../job.ts";
+import { jobsFace, readJob } from "./jobs.ts";
+import type { Draft } from "./serve.ts";
 
 const bytes = (body: unknown) => new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
 const job = { model: "llama3", prompt: "Why is the sky blue?" };
@@ -16,7 +15,7 @@ function problemOf(body: unknown): string | null {
 }
 
 /** The job in `body`, which has to be one. */
-function jobIn(body: unknown): ReadJob {
+function jobIn(body: unknown): Draft {
   const read = readJob("id-1", bytes(body));
   if ("problem" in read) throw new Error(read.problem);
   return read;
@@ -70,7 +69,7 @@ test.each<[answer: unknown, isOne: boolean]>([
   ["done", false],
   [undefined, false],
 ])("%j as a whole answer of Ollama's: %p", (answer, isOne) => {
-  expect(jobsFace.isAnswer(answer)).toBe(isOne);
+  expect(jobsFace.isAnswer(answer, "")).toBe(isOne);
 });
 
 test("whatever bytes come, reading a job gives a job or a sentence", () => {
@@ -134,7 +133,10 @@ const forAllFailed = {
 };
 
 test.each<[refusal: Refusal, status: number, detail: unknown]>([
-  [{ kind: "no_node" }, 503, "No healthy nodes available for requested model"],
+  [{ kind: "unknown_model" }, 503, "No healthy nodes available for requested model"],
+  [{ kind: "no_node", reasons: ["a: offline"] }, 503, "No healthy nodes available for requested model"],
+  [{ kind: "pin_impossible", message: "there is no such node" }, 404, "there is no such node"],
+  [{ kind: "not_passed", status: 413, message: "too large" }, 413, "too large"],
   [allFailed(false), 503, forAllFailed],
   [allFailed(true), 504, forAllFailed],
   [
@@ -145,21 +147,10 @@ test.each<[refusal: Refusal, status: number, detail: unknown]>([
   [{ kind: "queue_timeout", waiting: 3, retryAfterSeconds: 7 }, 503, "No slot became free in time; try again in 7 s"],
   [{ kind: "stopping" }, 503, "The hub is shutting down"],
 ])("a client of /jobs is told %j in the user's shape", (refusal, status, detail) => {
-  const log = createRequestLog({ clock: fakeClock(), keepPrompts: true, onFinish: () => {} });
-  const record = log.begin({
-    requestId: "id-1",
-    clientIp: "",
-    endpoint: "/jobs",
-    method: "POST",
-    model: "llama3",
-    stream: true,
-    json: job,
+  const written = jobsFace.refuse({ id: "id-1", model: "llama3" }, refusal);
+  expect({ ...written, text: JSON.parse(written.text) }).toEqual({
+    status,
+    contentType: "application/json;charset=utf-8",
+    text: { detail },
   });
-  const asked: Job = {
-    ...jobIn(job),
-    signal: new AbortController().signal,
-    deadlineAt: 0,
-    record,
-  };
-  expect(jobsFace.refuse(asked, refusal)).toEqual({ status, body: { detail } });
 });

@@ -6,6 +6,7 @@ import { describeIssues } from "../../shared/errors.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import { heartbeat } from "../../shared/protocol.ts";
+import type { DigestWatch } from "../digest_watch.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
@@ -13,12 +14,12 @@ import type { Registry } from "../registry.ts";
 import { type HubEnv, readBody } from "./body.ts";
 
 /** Bytes: ten thousand model names fit. */
-const LARGEST_HEARTBEAT = 1_000_000;
+const LARGEST_HEARTBEAT = 16_000_000;
 
 /** Takes in a node's heartbeat. */
 export async function receiveHeartbeat(context: Context<HubEnv>, registry: Registry): Promise<Response> {
   const body = await readBody(context, LARGEST_HEARTBEAT);
-  if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 1 MB" }, 413);
+  if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 16 MB" }, 413);
   const json = body.kind === "whole" ? parseJsonBytes(body.bytes) : undefined;
   if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
   const beat = heartbeat.safeParse(json);
@@ -27,8 +28,13 @@ export async function receiveHeartbeat(context: Context<HubEnv>, registry: Regis
   return context.json({ node_id: beat.data.node_id, status: "ok", ipv4: node?.ipv4, ipv6: node?.ipv6 });
 }
 
+export interface DescribeDeps {
+  readonly liveness: LivenessLimits;
+  readonly digests: Pick<DigestWatch, "conflicts">;
+}
+
 /** The JSON of one node at monotonic `now`. The first block is the user's own format, the rest is added. */
-export function describeNode(node: NodeRecord, now: number, limits: LivenessLimits) {
+export function describeNode(node: NodeRecord, now: number, { liveness: limits, digests }: DescribeDeps) {
   const liveness = livenessOf(now - node.lastHeardAt, limits);
   const { status, reason } = statusOf({
     ...node,
@@ -54,6 +60,8 @@ export function describeNode(node: NodeRecord, now: number, limits: LivenessLimi
     intent: node.intent,
     slots: node.slots,
     loaded: node.loadedNames,
+    /** Models that other nodes have another version of under the same name. */
+    digest_conflicts: digests.conflicts.filter(({ digests }) => digests.some(({ nodes }) => nodes.includes(node.id))),
     gpu: node.gpu,
     routes: node.routes.map(({ family, address, reachable, rttMs }) => ({
       family,

@@ -3,6 +3,8 @@ import { fakeFleet, heartbeatBody } from "../testing/fake_fleet.ts";
 import { LIMITS } from "../testing/node_facts.ts";
 import { describeNode } from "./nodes.ts";
 
+const HUB = { liveness: LIMITS, digests: { conflicts: [] } };
+
 test("a node begins with the user's fields, under their names and in their order", async () => {
   const fleet = fakeFleet();
   await fleet.clock.advance(9_727);
@@ -19,7 +21,7 @@ test("a node begins with the user's fields, under their names and in their order
     load: { cpu: 0.25, memory: 0.45 },
   });
   fleet.beat({ ...older, boot_id: null, agent_version: null });
-  const json = JSON.parse(JSON.stringify(describeNode(fleet.node("ollama-node-1"), fleet.registry.now(), LIMITS)));
+  const json = JSON.parse(JSON.stringify(describeNode(fleet.node("ollama-node-1"), fleet.registry.now(), HUB)));
   const users = Object.fromEntries(Object.entries(json).slice(0, 11));
   expect(JSON.stringify(users)).toBe(
     JSON.stringify({
@@ -48,7 +50,7 @@ test("what this version adds stands behind", () => {
     gpu: [{ name: "RTX 4090", utilization: 0.5, memory_used: 1, memory_total: 2 }],
   });
   fleet.registry.routeSeen("a", "http://192.0.2.1:8001", true, 1.23456);
-  expect(describeNode(fleet.node(), 0, LIMITS)).toMatchObject({
+  expect(describeNode(fleet.node(), 0, HUB)).toMatchObject({
     reason: null,
     liveness: "fresh",
     trust: "admitted",
@@ -69,14 +71,14 @@ test("what this version adds stands behind", () => {
 test("a node without a load or an address of a family says null, not nothing", () => {
   const fleet = fakeFleet();
   fleet.beat({ ipv6: null, load: null });
-  const json = JSON.parse(JSON.stringify(describeNode(fleet.node(), 0, LIMITS)));
+  const json = JSON.parse(JSON.stringify(describeNode(fleet.node(), 0, HUB)));
   expect(json).toMatchObject({ ipv6: null, load: null });
 });
 
 test("work and failures are counted while they last", () => {
   const fleet = fakeFleet();
   fleet.beat();
-  const describe = () => describeNode(fleet.node(), fleet.registry.now(), LIMITS);
+  const describe = () => describeNode(fleet.node(), fleet.registry.now(), HUB);
   fleet.registry.reserve("a");
   const second = fleet.registry.reserve("a");
   fleet.registry.failed("a", "reset");
@@ -90,7 +92,7 @@ test("the status follows the heartbeats and the failures, and says why", async (
   const fleet = fakeFleet();
   fleet.beat();
   const status = () => {
-    const { status, reason, liveness } = describeNode(fleet.node(), fleet.registry.now(), LIMITS);
+    const { status, reason, liveness } = describeNode(fleet.node(), fleet.registry.now(), HUB);
     return [status, reason, liveness];
   };
   for (let failure = 0; failure < 3; failure++) fleet.registry.failed("a", "reset");

@@ -1,7 +1,7 @@
 /** Nodes as the policy sees them, for tests: one that may serve, and what a test changes of it. */
 import { modelKey } from "../../shared/model_name.ts";
 import { type Ejected, newcomer, type Trial } from "../policy/ejection.ts";
-import type { NodeFacts, Placement } from "../policy/eligibility.ts";
+import type { Needs, NodeFacts, Placement } from "../policy/eligibility.ts";
 
 /** The user's own numbers, in milliseconds. */
 export const LIMITS = { staleMs: 60_000, expiredMs: 90_000, goneMs: 180_000 };
@@ -22,6 +22,11 @@ export function facts(changes: Partial<NodeFacts> = {}): NodeFacts {
     dialable: true,
     models: new Set([MODEL]),
     loaded: new Set(),
+    knowsLoaded: false,
+    loading: new Set(),
+    starting: new Map(),
+    digests: new Map(),
+    capabilities: ["execute", "ollama"],
     disbelieved: new Map(),
     unfit: new Map(),
     restingUntil: 0,
@@ -33,9 +38,11 @@ export function facts(changes: Partial<NodeFacts> = {}): NodeFacts {
   };
 }
 
+const NEEDS: Needs = { capability: "execute", nodeId: null, slot: true };
+
 /** A request for MODEL that failed at the nodes `tried` before. */
 export function placement(...tried: string[]): Placement {
-  return { model: MODEL, tried: new Set(tried) };
+  return { model: MODEL, tried: new Set(tried), needs: NEEDS, digest: null, waiting: 0 };
 }
 
 /** Ejected until `until`. */

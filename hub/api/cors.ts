@@ -1,0 +1,56 @@
+/** What browsers are told about pages of other origins: done once for the whole hub, as Ollama does it. */
+import type { MiddlewareHandler } from "hono";
+import { HEADERS } from "../../shared/protocol.ts";
+import { type AllowedOrigins, allowsAny, isSameOrigin, mayUse } from "../policy/origins.ts";
+
+const ALLOW_ORIGIN = "Access-Control-Allow-Origin";
+
+/** The answer to a preflight (`reference/ollama-api.md` 2.10), and `X-Node-Id` for pages that use the hub's own routes. */
+const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
+  "Access-Control-Allow-Headers":
+    "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Arch,X-Stainless-Async," +
+    "X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os," +
+    "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,X-Stainless-Runtime," +
+    `X-Stainless-Runtime-Version,X-Stainless-Timeout,${shown(HEADERS.nodeId)}`,
+  "Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS",
+  "Access-Control-Max-Age": "43200",
+};
+
+/** What a page may read of an answer beside its body. Ollama exposes none of its headers, and has none like these. */
+const EXPOSED = [HEADERS.requestId, HEADERS.nodeId, HEADERS.attempts, "x-queue-position"].map(shown).join(",");
+
+/** `x-node-id` as `X-Node-Id`, which is how Go writes every header's name. */
+function shown(header: string): string {
+  return header.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+}
+
+/**
+ * Lets pages of `allowed` origins use the hub and refuses all others with an empty 403, also where no preflight comes
+ * first. Belongs before everything that answers, so that errors, 404s and streams carry the headers too.
+ */
+export function cors(allowed: AllowedOrigins): MiddlewareHandler {
+  const any = allowsAny(allowed);
+  return async (context, next) => {
+    const origin = context.req.header("origin") ?? "";
+    const host = context.req.header("host") ?? "";
+    if (origin === "" || isSameOrigin(origin, host)) return next();
+    if (!mayUse(origin, host, allowed)) return new Response(null, { status: 403 });
+    const allowOrigin = any ? "*" : origin;
+    if (context.req.method === "OPTIONS") {
+      return new Response(null, {
+        status: 204,
+        headers: {
+          ...PREFLIGHT_HEADERS,
+          [ALLOW_ORIGIN]: allowOrigin,
+          // As gin-contrib/cors: a cache must not give one page's answer to another.
+          ...(any ? {} : { Vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers" }),
+        },
+      });
+    }
+    await next();
+    context.header(ALLOW_ORIGIN, allowOrigin);
+    context.header("Access-Control-Expose-Headers", EXPOSED);
+    if (!any) context.header("Vary", "Origin", { append: true });
+    return;
+  };
+}

@@ -1,0 +1,97 @@
+/** Ollama's, OpenAI's and Anthropic's routes that run a model: how a request on each is read. Its bytes stay as they are. */
+import { ANY_MODEL, isModelName, modelKey, shortName } from "../../shared/model_name.ts";
+import { HEADERS, PATHS } from "../../shared/protocol.ts";
+import type { Face } from "../job.ts";
+import { continuityOf } from "./continuity.ts";
+import { goField } from "./go_fields.ts";
+import { type Fields, readFields } from "./request_fields.ts";
+import type { Draft, ServedRoute } from "./serve.ts";
+
+/** When the answer is a stream. */
+export type Streams = "unless refused" | "when asked" | "never";
+
+/** Headers of a client that Ollama reads, or that say what the bytes are. */
+const CLIENT_HEADERS = ["content-type", "content-encoding", "accept", "user-agent"] as const;
+
+export interface InferenceOptions {
+  /** Path at Ollama, and at the hub. */
+  readonly path: string;
+  readonly face: Face;
+  readonly streams: Streams;
+  /** False for a question that runs no model. */
+  readonly slot?: boolean;
+}
+
+/** The route at `path`. */
+export function inferenceRoute({ path, face, streams, slot = true }: InferenceOptions): ServedRoute {
+  return {
+    face,
+    capability: "ollama",
+    async read(_, bytes, request): Promise<Draft> {
+      const fields = await readFields(bytes, request.headers, path);
+      const model = path === "/api/show" ? modelOf(fields) : textOf(goField(fields, "model"));
+      // Without a name that could be one, any node's Ollama says best what is wrong with the request.
+      const key = isModelName(model) ? modelKey(model) : ANY_MODEL;
+      const search = new URL(request.url).search;
+      const unloads = isUnload(path, fields);
+      return {
+        model,
+        key,
+        stream: isStreamed(fields, streams),
+        path: PATHS.ollama + path + search,
+        headers: {
+          ...headersForNode(request.headers),
+          // Not as the client wrote it: what is no name may be megabytes, which no node takes in a header.
+          ...(key === ANY_MODEL ? {} : { [HEADERS.model]: encodeURIComponent(shortName(key)) }),
+          ...(unloads ? { [HEADERS.noSlot]: "1" } : {}),
+        },
+        body: bytes,
+        continuity: continuityOf(path, fields),
+        slot: slot && !unloads,
+        unloads,
+        json: fields,
+      };
+    },
+  };
+}
+
+/** The model a request names: `show` and the managing routes take `name` as well. */
+export function modelOf(fields: Fields): string {
+  return textOf(goField(fields, "model") || goField(fields, "name"));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** What of a client's headers goes to Ollama. Its Authorization, Cookie and Origin are for the hub, not for a node. */
+export function headersForNode(from: Headers): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of CLIENT_HEADERS) {
+    const value = from.get(name);
+    if (value !== null) headers[name] = value;
+  }
+  return headers;
+}
+
+function isStreamed(fields: Fields, streams: Streams): boolean {
+  const stream = goField(fields, "stream");
+  if (streams === "never") return false;
+  return streams === "when asked" ? stream === true : stream !== false;
+}
+
+/** What a prompt stands in, on the routes where a request without one loads the model, or unloads it. */
+const PROMPT_FIELDS: Readonly<Record<string, string>> = { "/api/generate": "prompt", "/api/chat": "messages" };
+
+/** Go durations of nothing: "0", "0s", "0h0m", "-0.0ms". */
+const ZERO_DURATION = /^[+-]?(0+(\.0*)?(ns|us|µs|ms|s|m|h))*0*$/;
+
+/** True for a request without a prompt whose `keep_alive` is exactly 0 (`reference/ollama-api.md` 2.1). */
+function isUnload(path: string, fields: Fields): boolean {
+  const promptField = PROMPT_FIELDS[path];
+  if (promptField === undefined) return false;
+  const prompt = goField(fields, promptField);
+  if (prompt != null && prompt !== "" && !(Array.isArray(prompt) && prompt.length === 0)) return false;
+  const keepAlive = goField(fields, "keep_alive");
+  return keepAlive === 0 || (typeof keepAlive === "string" && keepAlive !== "" && ZERO_DURATION.test(keepAlive));
+}

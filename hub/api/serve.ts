@@ -1,0 +1,108 @@
+/** What every request that a node shall serve goes through: read, written into the log, let pass or not, dispatched. */
+import type { Context } from "hono";
+import { peerAddress } from "../../shared/listen.ts";
+import { ANY_MODEL, isCloudName } from "../../shared/model_name.ts";
+import { type Capability, HEADERS } from "../../shared/protocol.ts";
+import { refuse } from "../answer.ts";
+import { type DispatchDeps, dispatch } from "../dispatch.ts";
+import type { FleetLists } from "../fleet_lists.ts";
+import type { Face, Job, Refusal } from "../job.ts";
+import type { Needs } from "../policy/eligibility.ts";
+import { livenessOf } from "../policy/liveness.ts";
+import type { RequestLog } from "../request_log.ts";
+import { boundIdleTimeout, type HubEnv, liftIdleTimeout, readBody } from "./body.ts";
+import { unloadEverywhere } from "./unload.ts";
+
+export interface ServeDeps extends DispatchDeps {
+  readonly requestLog: RequestLog;
+  readonly fleetLists: FleetLists;
+  /** Bytes. */
+  readonly maxBody: number;
+  /** Milliseconds a request may take altogether. */
+  readonly requestMs: number;
+  /** Whether models that run at a cloud service may be used. */
+  readonly allowCloud: boolean;
+}
+
+/** A request as its route reads it. */
+export type Draft = Pick<Job, "model" | "key" | "stream" | "path" | "headers" | "body" | "continuity"> & {
+  /** False for a question that runs no model. */
+  readonly slot: boolean;
+  /** What the log keeps of it. */
+  readonly json: unknown;
+  /** True for a request to take the model out of memory, which goes to every node that has it there. */
+  readonly unloads?: boolean;
+};
+
+/** One route: how its requests are read and its errors are worded. */
+export interface ServedRoute {
+  readonly face: Face;
+  readonly capability: Capability;
+  /** The request in `bytes`, or a sentence that says what is wrong with it: which field, and why. */
+  read(
+    id: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    request: Request,
+  ): Draft | { readonly problem: string } | Promise<Draft>;
+}
+
+/** Answers a request on `route`. */
+export async function serve(context: Context<HubEnv>, route: ServedRoute, hub: ServeDeps): Promise<Response> {
+  const id = crypto.randomUUID();
+  const request = context.req.raw;
+  const body = await readBody(context, hub.maxBody);
+  const read = body.kind === "whole" ? await route.read(id, body.bytes, request) : null;
+  const draft = read === null || "problem" in read ? null : read;
+  const record = hub.requestLog.begin({
+    requestId: id,
+    clientIp: peerAddress(context.env, request),
+    endpoint: context.req.path,
+    method: request.method,
+    model: draft?.model || null,
+    stream: draft?.stream ?? false,
+    json: draft?.json ?? null,
+  });
+  const { face, capability } = route;
+  const stop = (refusal: Refusal) => refuse({ id, model: draft?.model ?? "", face, record }, refusal);
+  if (body.kind === "too large") {
+    return stop(notPassed(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`));
+  }
+  if (read === null) return stop(notPassed(400, "The body broke off before its end"));
+  if ("problem" in read) return stop(notPassed(400, read.problem));
+  const { slot, json: _, unloads = false, ...rest } = read;
+  const needs: Needs = { capability, slot, nodeId: request.headers.get(HEADERS.nodeId) };
+  const deadlineAt = hub.clock.now() + hub.requestMs;
+  const job: Job = { ...rest, id, face, needs, deadlineAt, record, signal: request.signal };
+  // Somebody may have put it onto a node a moment ago.
+  if (job.key !== ANY_MODEL && !isListed(job, hub)) await hub.fleetLists.refresh();
+  if (!hub.allowCloud && runsInCloud(job, hub)) {
+    return stop(notPassed(403, "ollama cloud is disabled: remote model is unavailable"));
+  }
+
+  liftIdleTimeout(context);
+  const response = await (unloads ? unloadEverywhere(job, hub) : dispatch(job, hub));
+  boundIdleTimeout(context, hub.attemptTimes.idleMs);
+  return response;
+}
+
+function notPassed(status: 400 | 403 | 413, message: string): Refusal {
+  return { kind: "not_passed", status, message };
+}
+
+/** True when a node that is there, and may serve it, says that it has the model. */
+function isListed({ key, needs }: Job, { registry, liveness }: ServeDeps): boolean {
+  const now = registry.now();
+  for (const node of registry.all()) {
+    if (!node.models.has(key) || (needs.nodeId ?? node.id) !== node.id) continue;
+    const age = livenessOf(now - node.lastHeardAt, liveness);
+    if (age === "fresh" || age === "stale") return true;
+  }
+  return false;
+}
+
+/** True for a name that says so, and for a model whose entry on any node does, whatever it was renamed to. */
+function runsInCloud({ model, key }: Job, { registry }: ServeDeps): boolean {
+  if (isCloudName(model)) return true;
+  for (const node of registry.all()) if (node.remote.has(key)) return true;
+  return false;
+}

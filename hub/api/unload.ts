@@ -1,0 +1,47 @@
+/** Taking a model out of memory: the same request to every node that has it there, and one answer. */
+import { HEADERS } from "../../shared/protocol.ts";
+import { type DispatchDeps, dispatch } from "../dispatch.ts";
+import type { Job } from "../job.ts";
+import { whyNot } from "../policy/eligibility.ts";
+import type { OpenRecord, RequestEnd } from "../request_log.ts";
+
+/**
+ * Sends `job`, a request to unload its model, to every node that has the model in memory; where none has it, to any that
+ * could, since Ollama says "unload" to that too. Answers as the first node that did it, or as one that did not.
+ */
+export async function unloadEverywhere(job: Job, hub: DispatchDeps): Promise<Response> {
+  const now = hub.registry.now();
+  const request = { model: job.key, tried: new Set<string>(), needs: job.needs, digest: null, waiting: 0 };
+  const holders = Array.from(hub.registry.all()).filter((node) => {
+    const reason = whyNot(node, request, now, hub.liveness);
+    return node.loaded.has(job.key) && (reason === null || reason === "ejected");
+  });
+  if (holders.length < 2) return dispatch(pinned(job, holders[0]?.id ?? job.needs.nodeId), hub);
+  const { record, close } = oneRecordForMany(job.record);
+  const answers = await Promise.all(holders.map(({ id }) => dispatch(pinned({ ...job, record }, id), hub)));
+  const answer = answers.find(({ ok }) => ok) ?? answers[0];
+  if (!answer) throw new Error("no node was asked");
+  close(answer.status);
+  answer.headers.set(HEADERS.attempts, String(record.attempts));
+  for (const other of answers) if (other !== answer) await other.body?.cancel();
+  return answer;
+}
+
+function pinned(job: Job, nodeId: string | null): Job {
+  return { ...job, needs: { ...job.needs, nodeId } };
+}
+
+/** A record that keeps open until all have ended: its first end would close it for the rest. */
+function oneRecordForMany(whole: OpenRecord): { record: OpenRecord; close: (status: number) => void } {
+  const ends: RequestEnd[] = [];
+  const record = Object.create(whole, {
+    finish: { value: (end: RequestEnd) => ends.push(end) },
+  }) as OpenRecord;
+  return {
+    record,
+    close(status) {
+      const errors = ends.flatMap(({ error }) => error ?? []);
+      whole.finish({ status, error: errors.length > 0 ? errors.join("; ") : null });
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** Which manifest a conversation is with, so that nodes with different ones under the same name are not mixed in it. */
+import type { ModelKey } from "../shared/model_name.ts";
+import type { NodeRecord } from "./node_record.ts";
+import { mainDigest } from "./policy/merge_lists.ts";
+import type { Registry } from "./registry.ts";
+
+/** How much it matters to a request that the same manifest answers as before. */
+export type Continuity =
+  /** A question of its own: any will do. */
+  | { readonly kind: "none" }
+  /** One of many whose answers are compared with each other, as embeddings are. */
+  | { readonly kind: "always the same" }
+  /** A turn of a conversation; `begun` when it holds answers already. */
+  | { readonly kind: "conversation"; readonly id: string; readonly begun: boolean };
+
+/** Conversations remembered; the one silent for longest goes first. */
+const REMEMBERED = 10_000;
+
+interface Turn {
+  readonly key: ModelKey;
+  readonly continuity: Continuity;
+}
+
+export type Conversations = ReturnType<typeof createConversations>;
+
+/** Nothing remembered. */
+export function createConversations(registry: Pick<Registry, "all">) {
+  const digests = new Map<string, string>();
+
+  return {
+    /** The manifest that should answer `turn`, or null when any may: most of the time all nodes have the same. */
+    digestFor({ key, continuity }: Turn): string | null {
+      if (continuity.kind === "none") return null;
+      const held = new Set<string>();
+      for (const node of registry.all()) {
+        const digest = node.digests.get(key);
+        if (digest !== undefined) held.add(digest);
+      }
+      if (held.size < 2) return null;
+      if (continuity.kind === "conversation") {
+        const remembered = digests.get(continuity.id);
+        if (remembered !== undefined && held.has(remembered)) return remembered;
+        if (!continuity.begun) return null;
+      }
+      const lists = Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }));
+      return mainDigest(lists, key);
+    },
+
+    /** `node` answered `turn`. */
+    servedBy({ key, continuity }: Turn, node: Pick<NodeRecord, "digests">): void {
+      const digest = node.digests.get(key);
+      if (continuity.kind !== "conversation" || digest === undefined) return;
+      digests.delete(continuity.id);
+      digests.set(continuity.id, digest);
+      const [oldest] = digests.keys();
+      if (digests.size > REMEMBERED && oldest !== undefined) digests.delete(oldest);
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** What models the nodes have, asked of them now: heartbeats tell the same, a few seconds later. */
+import type { z } from "zod";
+import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
+import { parseJson } from "../shared/json.ts";
+import { psAnswer, tagsAnswer } from "../shared/ollama_models.ts";
+import { PATHS } from "../shared/protocol.ts";
+import type { NodeRecord } from "./node_record.ts";
+import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
+import type { Registry } from "./registry.ts";
+
+export interface FleetListsDeps {
+  readonly registry: Registry;
+  readonly fetch: FleetFetch;
+  readonly liveness: LivenessLimits;
+}
+
+/** Milliseconds a node has to tell; after that what it told last holds. */
+const PATIENCE_MS = 2_000;
+/** Bytes of a list: ten thousand models fit. */
+const LARGEST_LIST = 16_000_000;
+
+export type FleetLists = ReturnType<typeof createFleetLists>;
+
+/** The lists of every node in `registry`. */
+export function createFleetLists({ registry, fetch, liveness }: FleetListsDeps) {
+  let underWay: Promise<void> | null = null;
+
+  /** Nodes whose models can be used through the hub, at least in a while. */
+  function present(): NodeRecord[] {
+    const now = registry.now();
+    return Array.from(registry.all()).filter((node) => {
+      const age = livenessOf(now - node.lastHeardAt, liveness);
+      const silent = age === "expired" || age === "gone" || node.intent === "left";
+      return !silent && node.ollamaOk && node.capabilities.includes("ollama");
+    });
+  }
+
+  async function ask<T>(node: NodeRecord, path: string, schema: z.ZodType<T>): Promise<T | null> {
+    const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), node.lost]);
+    for (const { origin } of registry.routesOf(node)) {
+      try {
+        const response = await fetch(origin + PATHS.ollama + path, { signal });
+        if (response.status === 200) return schema.parse(parseJson(await readText(response, LARGEST_LIST)));
+        await response.body?.cancel();
+      } catch {
+        if (signal.aborted) return null;
+      }
+    }
+    return null;
+  }
+
+  async function read(node: NodeRecord): Promise<void> {
+    const [tags, ps] = await Promise.all([ask(node, "/api/tags", tagsAnswer), ask(node, "/api/ps", psAnswer)]);
+    if (tags) registry.listed(node.id, tags, ps);
+  }
+
+  return {
+    present,
+    /** Asks every node; resolves when all have told or had their time. Never rejects. */
+    refresh(): Promise<void> {
+      underWay ??= Promise.all(present().map(read)).then(() => {
+        underWay = null;
+      });
+      return underWay;
+    },
+    /** Asks one node, after something was changed there. Never rejects. */
+    refreshNode: read,
+  };
+}

@@ -1,0 +1,35 @@
+/** What a node says about its models, taken into its record. */
+import { modelKey } from "../shared/model_name.ts";
+import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
+import type { Entry } from "./node_record.ts";
+
+/** What a node says about its models; absent parts are kept as they were told last. */
+export interface Inventory {
+  readonly names: readonly string[];
+  readonly loaded?: readonly string[] | null | undefined;
+  readonly tags?: readonly DiskModel[] | null | undefined;
+  readonly ps?: readonly LoadedModel[] | null | undefined;
+}
+
+/** Replaces what is known of the models of `node`. True when it has other manifests than before. */
+export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventory): boolean {
+  const before = node.digests;
+  node.modelNames = names;
+  node.models = new Set(names.map(modelKey));
+  // A claim that was dropped and comes again is a new one: the model was pulled.
+  for (const key of node.disbelieved.keys()) if (!node.models.has(key)) node.disbelieved.delete(key);
+  if (loaded) {
+    node.knowsLoaded = true;
+    node.loadedNames = loaded;
+    node.loaded = new Set(loaded.map(modelKey));
+  }
+  if (tags) {
+    node.tags = tags;
+    node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
+    node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
+  }
+  if (ps) node.ps = ps;
+  return (
+    node.digests.size !== before.size || !node.digests.entries().every(([key, digest]) => before.get(key) === digest)
+  );
+}

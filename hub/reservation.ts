@@ -1,0 +1,50 @@
+/** A slot of a node taken for one request, and what it tells about models on their way into memory. */
+import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
+import type { Entry } from "./node_record.ts";
+
+/** A slot taken for one request. Given back exactly once, however often `release` is called. */
+export interface Reservation {
+  /** The first byte of an answer is here, so the model is in the node's memory. */
+  answered(): void;
+  release(): void;
+}
+
+/** For a request that takes no slot. */
+export const NO_RESERVATION: Reservation = { answered() {}, release() {} };
+
+/** Takes a slot of `node` for a request for `model`; `onChange` is called when that makes room or ends a load. */
+export function takeSlot(node: Entry, model: ModelKey, onChange: () => void): Reservation {
+  node.reserved++;
+  let held = true;
+  let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model);
+  if (starting) count(node, model, 1);
+
+  function endStart(): boolean {
+    if (!starting) return false;
+    starting = false;
+    count(node, model, -1);
+    return true;
+  }
+
+  return {
+    answered() {
+      if (!endStart()) return;
+      // An answer came out of it: it is in memory, whatever the last list said.
+      node.loaded = new Set(node.loaded).add(model);
+      onChange();
+    },
+    release() {
+      if (!held) return;
+      held = false;
+      endStart();
+      node.reserved--;
+      onChange();
+    },
+  };
+}
+
+function count(node: Entry, model: ModelKey, change: 1 | -1): void {
+  const requests = (node.starting.get(model) ?? 0) + change;
+  if (requests > 0) node.starting.set(model, requests);
+  else node.starting.delete(model);
+}

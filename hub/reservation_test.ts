@@ -1,0 +1,103 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
+import { newEntry } from "./node_record.ts";
+import { NO_RESERVATION, takeSlot } from "./reservation.ts";
+import { MODEL } from "./testing/node_facts.ts";
+
+function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
+  const node = newEntry("a", 0, new Date(0), 1);
+  node.knowsLoaded = knowsLoaded;
+  node.loaded = new Set(loaded);
+  let changes = 0;
+  return { node, take: (model: ModelKey = MODEL) => takeSlot(node, model, () => changes++), changes: () => changes };
+}
+
+test("a request for a model that is not in memory counts as starting it, until its first byte", () => {
+  const { node, take, changes } = open();
+  const [one, other] = [take(), take()];
+  expect(node.starting.get(MODEL)).toBe(2);
+  one.answered();
+  expect(node.starting.get(MODEL)).toBe(1);
+  expect(node.loaded.has(MODEL)).toBe(true);
+  expect(changes()).toBe(1);
+  other.release();
+  expect(node.starting.has(MODEL)).toBe(false);
+  expect(node.reserved).toBe(1);
+});
+
+test.each<[what: string, state: Parameters<typeof open>[0], model: ModelKey]>([
+  ["the model is in memory", { loaded: [MODEL] }, MODEL],
+  ["the agent does not say what is in memory", { knowsLoaded: false }, MODEL],
+  ["the request names no model", {}, ANY_MODEL],
+])("nothing is started when %s", (_, state, model) => {
+  const { node, take, changes } = open(state);
+  const before = new Set(node.loaded);
+  const reservation = take(model);
+  expect(node.starting.size).toBe(0);
+  reservation.answered();
+  expect(node.loaded).toEqual(before);
+  expect(changes()).toBe(0);
+});
+
+test("a start that brought no answer leaves the model out of memory, and wakes who waits", () => {
+  const { node, take, changes } = open();
+  take().release();
+  expect(node.loaded.has(MODEL)).toBe(false);
+  expect(node.starting.size).toBe(0);
+  expect(changes()).toBe(1);
+});
+
+test("an answer after the slot was given back says nothing", () => {
+  const { node, take, changes } = open();
+  const reservation = take();
+  reservation.release();
+  reservation.answered();
+  expect(node.loaded.has(MODEL)).toBe(false);
+  expect(changes()).toBe(1);
+});
+
+test("a list of models in memory that is read elsewhere does not change under the reader", () => {
+  const { node, take } = open();
+  const { loaded } = node;
+  take().answered();
+  expect(loaded.has(MODEL)).toBe(false);
+});
+
+test("a heartbeat in between that lacks the model does not unbalance the counts", () => {
+  const { node, take } = open({ loaded: [MODEL] });
+  const warm = take();
+  node.loaded = new Set();
+  const cold = take();
+  expect(node.starting.get(MODEL)).toBe(1);
+  warm.answered();
+  warm.release();
+  expect(node.starting.get(MODEL)).toBe(1);
+  cold.answered();
+  cold.release();
+  expect(node).toMatchObject({ reserved: 0, starting: new Map() });
+});
+
+test("whatever is called in whatever order and however often, every slot and start is given back once", () => {
+  const step = fc.tuple(fc.nat(5), fc.constantFrom("answered" as const, "release" as const));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const { node, take } = open();
+      const slots = Array.from({ length: 6 }, () => take());
+      const released = new Set<number>();
+      for (const [index, call] of steps) {
+        slots[index]?.[call]();
+        if (call === "release") released.add(index);
+        expect(node.reserved).toBe(6 - released.size);
+        expect(node.starting.get(MODEL) ?? 0).toBeGreaterThanOrEqual(0);
+      }
+      for (const slot of slots) slot.release();
+      expect(node).toMatchObject({ reserved: 0, starting: new Map() });
+    }),
+  );
+});
+
+test("who took nothing gives nothing back", () => {
+  NO_RESERVATION.answered();
+  NO_RESERVATION.release();
+});
