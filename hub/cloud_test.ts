@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
 import { modelKey } from "../shared/model_name.ts";
-import { startFakeNode } from "../shared/testing/fake_node.ts";
+import { jsonResponse, startFakeNode } from "../shared/testing/fake_node.ts";
 import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
 import { startTestHub } from "../shared/testing/start_hub.ts";
 import { askFamily, FAMILIES, JOBS } from "./testing/families.ts";
@@ -82,7 +82,7 @@ test("a form that names a cloud model is refused", async () => {
 async function withRemoteModel(environment: Record<string, string> = {}) {
   const node = startFakeNode({
     nodeId: "a",
-    onJob: (socket) => void socket.end("HTTP/1.1 418 X\r\nContent-Length: 2\r\n\r\n{}"),
+    onJob: (socket) => void socket.end(jsonResponse({ error: "a teapot" }, 418)),
   });
   const hub = startTestHub({ environment });
   const entry = { name: "mine:latest", digest: "x", size: 1, modified_at: "2026-01-01T00:00:00Z" };

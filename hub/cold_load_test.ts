@@ -56,6 +56,17 @@ test.each([{ stream: true }, { stream: false }])(
   },
 );
 
+test("of clients that give up during a load only the one that began it keeps its slot until the load is over", async () => {
+  await using fleet = await cold({ nodes: ["a"], ollama: { loadMs: 60_000 } });
+  const leaving = new AbortController();
+  const requests = Array.from({ length: 4 }, () => ask(fleet, leaving.signal).catch(() => {}));
+  await eventually(() => expect(fleet.ollama("a").executions.length).toBe(4));
+  leaving.abort();
+  await Promise.all(requests);
+  await fleet.hub.nodeThat("a", ({ active_jobs }) => active_jobs === 1);
+  expect(fleet.ollama("a").counters.loads).toBe(1);
+});
+
 test("a load that fails after its client left is not begun on another node", async () => {
   await using fleet = await cold();
   for (const id of ["a", "b"]) fleet.ollama(id).fault({ kind: "outOfMemory", delayMs: 300 });

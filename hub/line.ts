@@ -57,7 +57,7 @@ export interface Line {
 
 /** Opens the line for sending `job` to `node`; it has to be closed unless an answer is read to its end. */
 export function openLine(
-  job: Pick<Job, "signal" | "key" | "stream" | "deadlineAt">,
+  job: Pick<Job, "id" | "signal" | "key" | "stream" | "deadlineAt">,
   node: NodeRecord,
   deps: LineDeps,
 ): Line {
@@ -79,7 +79,8 @@ export function openLine(
 
   /** Ollama throws a load away when the request that began it leaves, and the next one begins at zero: it is let finish. */
   function afterLoad(run: () => void): void {
-    if (!isLoading(node, job.key)) return run();
+    // Others that wait for the same load leave without harm to it, and without keeping their slots.
+    if (!isLoading(node, job.key) || node.loaders.get(job.key) !== job.id) return run();
     const stop = every(clock, LOAD_LOOK_MS, () => {
       if (isLoading(node, job.key)) return;
       stop();

@@ -11,6 +11,7 @@ const done = (promptTokens: number | null = null, completionTokens: number | nul
   kind: "done",
   promptTokens,
   completionTokens,
+  slotWaitMs: null,
 });
 
 test.each<[stream: string, end: number]>([
@@ -30,7 +31,12 @@ const last =
   '{"model":"llama3.2","response":"","done":true,"done_reason":"stop","prompt_eval_count":26,"eval_count":4}\n';
 const context = `[${Array(40_000).fill(128_009).join(",")}]`;
 
+const waited =
+  '{"done":true,"total_duration":9000000000,"load_duration":1000000,"prompt_eval_duration":999000000,"eval_duration":2000000000}\n';
+
 test.each<[what: string, frame: string, end: StreamEnd]>([
+  ["a last line that waited for a slot", waited, { ...done(), slotWaitMs: 6_000 } as StreamEnd],
+  ["a duration that is no number", waited.replace("2000000000", '"2"'), done()],
   ["nothing", "", unfinished],
   ["an empty line", "\n", unfinished],
   ["a token", token, unfinished],

@@ -3,11 +3,13 @@ import { headersToPassOn } from "../shared/http_headers.ts";
 import { parseJson, parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
+import { errorIn } from "./faces/answer_body.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job } from "./job.ts";
 import { AttemptError, type ByteSource, type Line } from "./line.ts";
 import type { Route } from "./node_record.ts";
 import { readAnswer, readErrorLine } from "./policy/failover.ts";
+import { skimJson } from "./skim_json.ts";
 
 /** A whole answer, or one whose first frame is here and whose rest is still to come. */
 export interface Answer {
@@ -24,6 +26,8 @@ export interface Answer {
 /** Bytes of a non-streamed answer, or of one frame of a stream, above which something is wrong with the node. */
 const LARGEST_ANSWER = 256 * 1024 * 1024;
 const LARGEST_FRAME = 16 * 1024 * 1024;
+/** Bytes of an answer above which only what decides about it is read. */
+const SMALL_ANSWER = 1024 * 1024;
 const OPENING_BRACE = 123;
 
 interface Origin {
@@ -43,7 +47,12 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   }
   // How the answer is labelled decides nothing: what came decides whether it is one.
   const started = job.stream ? await readFirstFrames(source, job.face) : { bytes: await readAll(source), ended: true };
-  if (started.ended) return { kind: "answer", ...from, answer: wholeAnswer(job, head, started.bytes) };
+  if (started.ended) {
+    const whole = wholeAnswer(job, head, started.bytes);
+    const end = job.face.framing.readWhole(whole.json);
+    if (end.kind !== "error") return { kind: "answer", ...from, answer: whole };
+    return readStatus(job, from, asStatus(job, end.message), end.message, null);
+  }
   const answer = { ...head, bytes: started.bytes, rest: source };
   // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over. Before
   // version 0.12.6 that was also how Ollama refused a request: with status 200.
@@ -76,7 +85,10 @@ function readStatus(
   text: string,
   declined: DeclineReason | null,
 ): AttemptOutcome {
-  const { kind } = readAnswer(answer.status, text, declined);
+  // Whoever stands before a node's Ollama and refuses in other words would get all the work, being so quick.
+  const foreign = answer.status < 500 && declined === null && errorIn(parseJsonBytes(answer.bytes)) === null;
+  const read = readAnswer(answer.status, text, declined);
+  const kind = foreign && read.kind === "rejected" ? "protocol_error" : read.kind;
   // A request that names no model was sent to hear what Ollama says to that, whatever it is.
   const toldWhatIsWrong = kind === "model_missing" && job.key === ANY_MODEL;
   if (kind === "rejected" || toldWhatIsWrong) return { kind: "rejected", ...from, answer };
@@ -123,7 +135,7 @@ async function readAll(source: ByteSource): Promise<Uint8Array> {
 
 /** A whole answer with status 200. Throws when it is cut, or none at all. */
 function wholeAnswer({ face, stream }: Job, head: Pick<Answer, "status" | "headers">, bytes: Uint8Array): Answer {
-  const json = parseJsonBytes(bytes);
+  const json = bytes.byteLength <= SMALL_ANSWER ? parseJsonBytes(bytes) : skimJson(bytes);
   const contentType = head.headers.get("content-type")?.toLowerCase() ?? "";
   if (face.isAnswer(json, contentType)) {
     // One object where a stream was asked for is the answer to a load request, unless it says that more should follow.

@@ -4,29 +4,36 @@ import type { Entry } from "./node_record.ts";
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
 export interface Reservation {
+  /** Requests of this hub that held a slot there once this one was taken, itself included; 0 where it takes none. */
+  readonly atNode: number;
   /** The first byte of an answer is here, so the model is in the node's memory. */
   answered(): void;
   release(): void;
 }
 
 /** For a request that takes no slot. */
-export const NO_RESERVATION: Reservation = { answered() {}, release() {} };
+export const NO_RESERVATION: Reservation = { atNode: 0, answered() {}, release() {} };
 
-/** Takes a slot of `node` for a request for `model`; `onChange` is called when that makes room or ends a load. */
-export function takeSlot(node: Entry, model: ModelKey, onChange: () => void): Reservation {
-  node.reserved++;
+/** Takes a slot of `node` for request `id`, which is for `model`; `onChange` is called when that makes room or ends a load. */
+export function takeSlot(node: Entry, model: ModelKey, id: string, onChange: () => void): Reservation {
+  const atNode = ++node.reserved;
   let held = true;
   let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model);
-  if (starting) count(node, model, 1);
+  if (starting) {
+    count(node, model, 1);
+    if (!node.loaders.has(model)) node.loaders.set(model, id);
+  }
 
   function endStart(): boolean {
     if (!starting) return false;
     starting = false;
     count(node, model, -1);
+    if (node.loaders.get(model) === id) node.loaders.delete(model);
     return true;
   }
 
   return {
+    atNode,
     answered() {
       if (!endStart()) return;
       // An answer came out of it: it is in memory, whatever the last list said.

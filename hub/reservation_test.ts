@@ -10,7 +10,11 @@ function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
   node.knowsLoaded = knowsLoaded;
   node.loaded = new Set(loaded);
   let changes = 0;
-  return { node, take: (model: ModelKey = MODEL) => takeSlot(node, model, () => changes++), changes: () => changes };
+  return {
+    node,
+    take: (model: ModelKey = MODEL, id = "one") => takeSlot(node, model, id, () => changes++),
+    changes: () => changes,
+  };
 }
 
 test("a request for a model that is not in memory counts as starting it, until its first byte", () => {
@@ -100,4 +104,15 @@ test("whatever is called in whatever order and however often, every slot and sta
 test("who took nothing gives nothing back", () => {
   NO_RESERVATION.answered();
   NO_RESERVATION.release();
+});
+
+test("the first to find a model not in memory brings its load about, until it is answered or ends", () => {
+  const { node, take } = open();
+  const first = take(MODEL, "first");
+  take(MODEL, "second");
+  expect(node.loaders.get(MODEL)).toBe("first");
+  first.release();
+  expect(node.loaders.has(MODEL)).toBe(false);
+  take(MODEL, "third").answered();
+  expect(node.loaders.has(MODEL)).toBe(false);
 });

@@ -53,5 +53,6 @@ export function messageIn(json: unknown): string | null {
 /** The end of an answer that came whole, in a shape that has errors under `error` and counts under `usage`. */
 export function readWhole(json: unknown): StreamEnd {
   const error = errorIn(json);
-  return error === null ? { kind: "done", ...(usageIn(json) ?? NO_TOKENS) } : { kind: "error", message: error };
+  if (error !== null) return { kind: "error", message: error };
+  return { kind: "done", ...(usageIn(json) ?? NO_TOKENS), slotWaitMs: null };
 }

@@ -21,7 +21,11 @@ const ERROR_TYPES: Readonly<Record<number, string>> = {
 /** /v1/messages. */
 export const messagesFace: Face = {
   // The counts are message_delta's. Those of message_start are an estimate, and stand where nothing here looks for them.
-  framing: sse({ isLast: ({ type, whole }) => whole && type === "message_stop", readWhole }),
+  framing: sse({
+    isOne: ({ type }) => type?.startsWith("message_") ?? false,
+    isLast: ({ type, whole }) => whole && type === "message_stop",
+    readWhole,
+  }),
   passesFailuresOn: true,
   refuse({ id, model }, refusal) {
     const { status, message } = wordRefusal(model, refusal, notFound);

@@ -41,7 +41,12 @@ test.each<[json: unknown, is: boolean]>([
 
 test("a whole answer says how many tokens it took", () => {
   const whole = { type: "message", stop_reason: "end_turn", usage: { input_tokens: 26, output_tokens: 2 } };
-  expect(messagesFace.framing.readWhole(whole)).toEqual({ kind: "done", promptTokens: 26, completionTokens: 2 });
+  expect(messagesFace.framing.readWhole(whole)).toEqual({
+    kind: "done",
+    promptTokens: 26,
+    completionTokens: 2,
+    slotWaitMs: null,
+  });
 });
 
 test("the error frame is an event of the name error", () => {

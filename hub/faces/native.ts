@@ -56,5 +56,5 @@ function readObject(json: unknown): StreamEnd {
   const error = errorIn(json);
   if (error !== null) return { kind: "error", message: error };
   const promptTokens = promptCount.safeParse(json).data?.prompt_eval_count ?? null;
-  return { kind: "done", promptTokens, completionTokens: null };
+  return { kind: "done", promptTokens, completionTokens: null, slotWaitMs: null };
 }

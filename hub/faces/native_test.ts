@@ -61,7 +61,7 @@ test.each<[route: string, face: Face, json: unknown, end: StreamEnd]>([
     "generate",
     generationFace,
     { done: true, prompt_eval_count: 26, eval_count: 4 },
-    { kind: "done", promptTokens: 26, completionTokens: 4 },
+    { kind: "done", promptTokens: 26, completionTokens: 4, slotWaitMs: null },
   ],
   ["generate", generationFace, { done: false }, { kind: "unfinished" }],
   ["generate", generationFace, { error: "out of memory" }, { kind: "error", message: "out of memory" }],
@@ -69,11 +69,21 @@ test.each<[route: string, face: Face, json: unknown, end: StreamEnd]>([
     "embed",
     embedFace,
     { embeddings: [[1]], prompt_eval_count: 6 },
-    { kind: "done", promptTokens: 6, completionTokens: null },
+    { kind: "done", promptTokens: 6, completionTokens: null, slotWaitMs: null },
   ],
-  ["embed", embedFace, { embeddings: [] }, { kind: "done", promptTokens: null, completionTokens: null }],
-  ["embeddings", embeddingsFace, { embedding: [1] }, { kind: "done", promptTokens: null, completionTokens: null }],
-  ["show", showFace, { details }, { kind: "done", promptTokens: null, completionTokens: null }],
+  [
+    "embed",
+    embedFace,
+    { embeddings: [] },
+    { kind: "done", promptTokens: null, completionTokens: null, slotWaitMs: null },
+  ],
+  [
+    "embeddings",
+    embeddingsFace,
+    { embedding: [1] },
+    { kind: "done", promptTokens: null, completionTokens: null, slotWaitMs: null },
+  ],
+  ["show", showFace, { details }, { kind: "done", promptTokens: null, completionTokens: null, slotWaitMs: null }],
 ])("/api/%s reads how a whole answer ended: %#", (_, face, json, end) => {
   expect(face.framing.readWhole(json)).toEqual(end);
 });

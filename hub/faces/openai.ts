@@ -16,11 +16,16 @@ const unfinishedResponse = z.object({ status: z.enum(["queued", "in_progress"]) 
 const withResponse = z.object({ response: z.unknown() });
 
 /** Clients stop reading at `[DONE]`; whether its blank line came makes no difference to them. */
-const completionEvents = sse({ isLast: ({ data }) => data === "[DONE]", readWhole });
+const completionEvents = sse({
+  isOne: ({ data, json }) => data === "[DONE]" || completion.safeParse(json).success,
+  isLast: ({ data }) => data === "[DONE]",
+  readWhole,
+});
 
 const LAST_RESPONSE_EVENTS: readonly (string | null)[] = ["response.completed", "response.incomplete"];
 
 const responseEvents = sse({
+  isOne: ({ type }) => type?.startsWith("response.") ?? false,
   isLast: ({ type, whole, json }) => whole && json !== undefined && LAST_RESPONSE_EVENTS.includes(type),
   bodyOf: (json) => withResponse.safeParse(json).data?.response,
   readWhole: (json): StreamEnd =>

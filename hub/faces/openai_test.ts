@@ -77,6 +77,7 @@ const done = (promptTokens: number | null, completionTokens: number | null): Str
   kind: "done",
   promptTokens,
   completionTokens,
+  slotWaitMs: null,
 });
 
 test.each<[face: Face, json: unknown, end: StreamEnd]>([

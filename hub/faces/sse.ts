@@ -7,8 +7,8 @@ import { errorIn, messageIn, NO_TOKENS, usageIn } from "./answer_body.ts";
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const FIRST_FIELD = /^[\r\n]*(?:data:|event:|id:|retry:|:)/;
-/** Enough of a stream's beginning to see its first field. */
-const BEGINNING = 64;
+/** Enough of a stream's beginning to see its first event; a longer one is taken for what it looks like. */
+const BEGINNING = 16 * 1024;
 const encoder = new TextEncoder();
 const typed = z.object({ type: z.string() });
 
@@ -24,6 +24,8 @@ export interface SseEvent {
 
 /** What distinguishes the streams of one family of routes from another's. */
 export interface Dialect {
+  /** False for an event that no stream of this family has. */
+  isOne(event: SseEvent): boolean;
   /** True for the event that says that the answer is whole. */
   isLast(event: SseEvent): boolean;
   /** The part of an event's JSON that has `usage` and `error`, where it is not the whole. */
@@ -35,7 +37,11 @@ export interface Dialect {
 export function sse(dialect: Dialect): Framing {
   return {
     endOfLastFrame: endOfLastEvent,
-    isFirst: (frames) => FIRST_FIELD.test(new TextDecoder().decode(frames.subarray(0, BEGINNING))),
+    isFirst(frames) {
+      const [first] = readEvents(frames.subarray(0, BEGINNING));
+      if (first === undefined) return FIRST_FIELD.test(new TextDecoder().decode(frames.subarray(0, BEGINNING)));
+      return !first.whole || errorOf(first) !== null || dialect.isOne(first);
+    },
     readLast: (frames) => readEnd(readEvents(frames), dialect),
     readWhole: dialect.readWhole,
   };
@@ -63,7 +69,7 @@ function readEnd(events: readonly SseEvent[], { isLast, bodyOf }: Dialect): Stre
     const error = event.whole ? (errorOf(event) ?? errorIn(body)) : null;
     if (error !== null) return { kind: "error", message: error };
     tokens = usageIn(body) ?? tokens;
-    if (isLast(event)) return { kind: "done", ...tokens };
+    if (isLast(event)) return { kind: "done", ...tokens, slotWaitMs: null };
   }
   return { kind: "unfinished" };
 }

@@ -31,13 +31,12 @@ test.each<[stream: string, end: number]>([
 });
 
 test.each<[frames: string, is: boolean]>([
-  ["data: {}\n\n", true],
-  ["data:{}\n\n", true],
-  ["event: message_start\ndata: {}\n\n", true],
-  ["id: 1\ndata: {}\n\n", true],
+  ["data: {}\n\n", false],
+  ['data: {"login":"required"}\n\n', false],
+  ["event: hello\ndata: {}\n\n", false],
+  ['data: {"error":{"message":"no"}}\n\n', true],
   ["retry: 3000\n\n", true],
   [": wait\n\n", true],
-  ["\ndata: {}\n\n", true],
   ["<html>\n\n", false],
   ["database: x\n\n", false],
   ['{"error":"x"}\n\n', false],
@@ -52,6 +51,7 @@ const done = (promptTokens: number | null = null, completionTokens: number | nul
   kind: "done",
   promptTokens,
   completionTokens,
+  slotWaitMs: null,
 });
 const error = (message: string): StreamEnd => ({ kind: "error", message });
 const data = (json: object) => `data: ${JSON.stringify(json)}\n\n`;

@@ -29,6 +29,8 @@ export interface Rule {
   readonly failsOver: boolean;
   /** The node may be asked again by the same request, once it has room. */
   readonly sameNodeLater?: true;
+  /** Whether the next try has to fit the retry budget: always, or not after the request's first failure of the group. */
+  readonly budget?: "needed" | "first free";
   /** How many failures of one group a request survives; a request that kills nodes must not visit them all. */
   readonly group?: { readonly name: "loss" | "server error" | "crash"; readonly limit: number };
 }
@@ -36,22 +38,22 @@ export interface Rule {
 /** The failure half of the outcome table (DESIGN section 5). */
 export const RULES: Readonly<Record<FailureKind, Rule>> = {
   unreachable: { counts: true, failsOver: true },
-  connection_lost: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
-  node_lost: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
+  connection_lost: { counts: true, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
+  node_lost: { counts: true, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
   // The process that lost it is gone; the new one did nothing wrong.
-  node_restarted: { counts: false, failsOver: true, group: { name: "loss", limit: 2 } },
-  first_byte_timeout: { counts: true, failsOver: true, group: { name: "loss", limit: 2 } },
-  stalled: { counts: true, failsOver: true },
-  truncated: { counts: true, failsOver: true },
-  protocol_error: { counts: true, failsOver: true },
+  node_restarted: { counts: false, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
+  first_byte_timeout: { counts: true, failsOver: true, budget: "needed", group: { name: "loss", limit: 2 } },
+  stalled: { counts: true, failsOver: true, budget: "needed" },
+  truncated: { counts: true, failsOver: true, budget: "needed" },
+  protocol_error: { counts: true, failsOver: true, budget: "needed" },
   model_missing: { counts: false, failsOver: true },
   // An Ollama, or an agent, from before this route.
   route_missing: { counts: false, failsOver: true },
   busy: { counts: false, failsOver: true, sameNodeLater: true },
   declined: { counts: false, failsOver: true },
   out_of_memory: { counts: false, failsOver: true },
-  runner_crashed: { counts: true, failsOver: true, group: { name: "crash", limit: 2 } },
-  server_error: { counts: true, failsOver: true, group: { name: "server error", limit: 2 } },
+  runner_crashed: { counts: true, failsOver: true, budget: "needed", group: { name: "crash", limit: 2 } },
+  server_error: { counts: true, failsOver: true, budget: "needed", group: { name: "server error", limit: 2 } },
   deadline: { counts: false, failsOver: false },
   hub_stopping: { counts: false, failsOver: false },
   hub_exhausted: { counts: false, failsOver: false },
@@ -87,6 +89,8 @@ const RUNNER_CRASHED =
   /process has terminated|process no longer running|runner (process )?(has )?(crashed|terminated)|signal: (killed|aborted|segmentation)/i;
 /** Ollama's router, and our agent's, for a path they do not know. */
 const ROUTE_MISSING = /^(404 page not found$|Not found: [A-Z]+ \/ollama\/)/;
+/** Ollama's words for a runner that vanished under a request. */
+const RUN_FAILED = /error was encountered while running the model/;
 const MODEL_MISSING = /model .*not found|file does not exist/i;
 
 /** Errors of a running generation that say the request was at fault, not the machine. */
@@ -110,16 +114,19 @@ export function readErrorLine(text: string): Reading {
  * Ollama at all.
  */
 export function readAnswer(status: number, text: string, declined: DeclineReason | null): Reading {
+  if (declined === "wrong_node") return { kind: "unreachable" };
   if (declined !== null) return { kind: declined === "busy" ? "busy" : "declined" };
   if (status < 400) return { kind: "protocol_error" };
   if (status === 404 && ROUTE_MISSING.test(text)) return { kind: "route_missing" };
   if (status === 404) return { kind: MODEL_MISSING.test(text) ? "model_missing" : "protocol_error" };
   if (status === 429 || status === 503) return { kind: "busy" };
+  // Some routes of Ollama's say 400 to whatever went wrong.
+  if (OUT_OF_MEMORY.test(text)) return { kind: "out_of_memory" };
+  if (RUNNER_CRASHED.test(text)) return { kind: "runner_crashed" };
+  if (RUN_FAILED.test(text)) return { kind: "server_error" };
   // 408 and 499: the node gave up on us, not the other way round; our client is still there.
   if (status === 408 || status === 499) return { kind: "server_error" };
   // 501: this model cannot do what was asked (embedding with a chat model); it could not elsewhere either.
   if (status < 500 || status === 501 || OPTION_AT_FAULT.test(text)) return { kind: "rejected" };
-  if (OUT_OF_MEMORY.test(text)) return { kind: "out_of_memory" };
-  if (RUNNER_CRASHED.test(text)) return { kind: "runner_crashed" };
   return { kind: "server_error" };
 }

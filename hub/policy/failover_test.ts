@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { DECLINE_REASONS } from "../../shared/protocol.ts";
+import { DECLINE_REASONS, type DeclineReason } from "../../shared/protocol.ts";
 import {
   type FailureKind,
   MOST_NODES,
@@ -147,7 +147,13 @@ test.each<[status: number, text: string, kind: Kind]>([
 });
 
 test.each(DECLINE_REASONS)("a node's own word %p weighs more than its status and text", (declined) => {
-  const expected = declined === "busy" ? "busy" : "declined";
+  const kinds: Record<DeclineReason, FailureKind> = {
+    busy: "busy",
+    draining: "declined",
+    ollama_down: "declined",
+    wrong_node: "unreachable",
+  };
+  const expected = kinds[declined];
   expect(readAnswer(503, "server busy", declined).kind).toBe(expected);
   expect(readAnswer(500, "out of memory", declined).kind).toBe(expected);
 });
