@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
 import { parseJson } from "../shared/json.ts";
 import { psAnswer, tagsAnswer } from "../shared/ollama_models.ts";
-import { PATHS } from "../shared/protocol.ts";
+import { HEADERS, PATHS } from "../shared/protocol.ts";
 import type { NodeRecord } from "./node_record.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import type { Registry } from "./registry.ts";
@@ -24,6 +24,9 @@ export type FleetLists = ReturnType<typeof createFleetLists>;
 /** The lists of every node in `registry`. */
 export function createFleetLists({ registry, fetch, liveness }: FleetListsDeps) {
   let underWay: Promise<void> | null = null;
+  /** The asking after the one under way, where somebody wants it. */
+  let next: PromiseWithResolvers<void> | null = null;
+  let endedAt = Number.NEGATIVE_INFINITY;
 
   /** Nodes whose models can be used through the hub, at least in a while. */
   function present(): NodeRecord[] {
@@ -39,8 +42,11 @@ export function createFleetLists({ registry, fetch, liveness }: FleetListsDeps) 
     const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), node.lost]);
     for (const { origin } of registry.routesOf(node)) {
       try {
-        const response = await fetch(origin + PATHS.ollama + path, { signal });
-        if (response.status === 200) return schema.parse(parseJson(await readText(response, LARGEST_LIST)));
+        const headers = { [HEADERS.nodeId]: node.id };
+        const response = await fetch(origin + PATHS.ollama + path, { headers, signal });
+        // An address may have gone to another machine since, whose models are not this node's.
+        const isOther = (response.headers.get(HEADERS.nodeId) ?? node.id) !== node.id;
+        if (response.status === 200 && !isOther) return schema.parse(parseJson(await readText(response, LARGEST_LIST)));
         await response.body?.cancel();
       } catch {
         if (signal.aborted) return null;
@@ -54,14 +60,35 @@ export function createFleetLists({ registry, fetch, liveness }: FleetListsDeps) 
     if (tags) registry.listed(node.id, tags, ps);
   }
 
+  function askAll(): Promise<void> {
+    underWay = Promise.all(present().map(read)).then(() => {
+      underWay = null;
+      endedAt = registry.now();
+      const waiting = next;
+      next = null;
+      if (waiting !== null) void askAll().then(waiting.resolve);
+    });
+    return underWay;
+  }
+
+  /** Asks every node; resolves when all have told, after this call, or had their time. Never rejects. */
+  function refresh(): Promise<void> {
+    if (underWay === null) return askAll();
+    // Nodes may have told already, and something may have changed there since.
+    next ??= Promise.withResolvers();
+    return next.promise;
+  }
+
   return {
     present,
-    /** Asks every node; resolves when all have told or had their time. Never rejects. */
-    refresh(): Promise<void> {
-      underWay ??= Promise.all(present().map(read)).then(() => {
-        underWay = null;
-      });
-      return underWay;
+    refresh,
+    /**
+     * The same, unless all were asked less than `ms` milliseconds ago, or are being asked: a node that hangs then holds
+     * up one request in a while, not every one. Never rejects.
+     */
+    refreshUnlessRecent(ms: number): Promise<void> {
+      if (underWay !== null) return underWay;
+      return registry.now() - endedAt < ms ? Promise.resolve() : askAll();
     },
     /** Asks one node, after something was changed there. Never rejects. */
     refreshNode: read,

@@ -113,12 +113,77 @@ test("a node that is lost meanwhile is not waited for", async () => {
   expect(performance.now() - startedAt).toBeLessThan(500);
 });
 
-test("many who want to know at once ask once, and the next one asks again", async () => {
+test("many who want to know at once have the nodes asked once, and once more for those who came later", async () => {
   const { asked, lists: all } = open({ [A]: has("new") });
   await Promise.all(Array.from({ length: 50 }, () => all.refresh()));
-  expect(asked).toHaveLength(2);
-  await all.refresh();
   expect(asked).toHaveLength(4);
+  await all.refresh();
+  expect(asked).toHaveLength(6);
+});
+
+test("who asks while nodes are being asked hears of what came onto a node in between", async () => {
+  let models = [disk("old")];
+  const told = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const slow: Meets = async (url) => {
+    const now = models;
+    if (url.endsWith("/api/ps")) return Response.json({ models: [] });
+    told.resolve();
+    await answer.promise;
+    return Response.json({ models: now });
+  };
+  const { node, lists: all } = open({ [A]: slow });
+  const first = all.refresh();
+  await told.promise;
+  models = [disk("new")];
+  const second = all.refresh();
+  answer.resolve();
+  await first;
+  expect(node().modelNames).toEqual(["old"]);
+  await second;
+  expect(node().modelNames).toEqual(["new"]);
+});
+
+test("who need not know to the moment asks once in a while, counted from the last answers", async () => {
+  const { asked, clock, lists: all } = open({ [A]: has("new") });
+  await Promise.all(Array.from({ length: 50 }, () => all.refreshUnlessRecent(1_000)));
+  expect(asked).toHaveLength(2);
+  await clock.advance(999);
+  await all.refreshUnlessRecent(1_000);
+  expect(asked).toHaveLength(2);
+  await clock.advance(1);
+  await all.refreshUnlessRecent(1_000);
+  expect(asked).toHaveLength(4);
+  await all.refresh();
+  expect(asked).toHaveLength(6);
+  await all.refreshUnlessRecent(1_000);
+  expect(asked).toHaveLength(6);
+});
+
+test("every node is told which one is meant", async () => {
+  const meant: string[] = [];
+  const fleet = fakeFleet();
+  for (const id of ["a", "b"]) fleet.beat({ node_id: id, ipv6: null, capabilities: ["ollama"] });
+  const fetch: FleetFetch = async (_, { headers }) => {
+    meant.push(new Headers(headers).get("x-node-id") ?? "");
+    return Response.json({ models: [] });
+  };
+  await createFleetLists({ registry: fleet.registry, fetch, liveness: LIMITS }).refresh();
+  expect(meant.sort()).toEqual(["a", "a", "b", "b"]);
+});
+
+test("what another node tells at a node's address is not taken, and its next address is asked", async () => {
+  const named =
+    (id: string, name: string): Meets =>
+    () =>
+      Response.json({ models: [disk(name)] }, { headers: { "X-Node-Id": id } });
+  const addresses = [{ ipv6: "2001:db8::1" }];
+  const { node, lists: all } = open({ [A]: named("a", "own"), "[2001:db8::1]:8001": named("z", "theirs") }, addresses);
+  await all.refresh();
+  expect(node().modelNames).toEqual(["own"]);
+  const other = open({ [A]: named("z", "theirs") });
+  await other.lists.refresh();
+  expect(other.node().modelNames).toEqual(["llama3"]);
 });
 
 test.each<[what: string, node: Partial<HeartbeatBody>]>([

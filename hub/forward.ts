@@ -63,7 +63,7 @@ async function attempt(
 ): Promise<AttemptOutcome> {
   let route: Route | null = null;
   try {
-    const headers = { ...job.headers, [HEADERS.requestId]: job.id };
+    const headers = { ...job.headers, [HEADERS.requestId]: job.id, [HEADERS.nodeId]: node.id };
     const delivery = await deliver(
       routes,
       { path: job.path, headers, body: job.body, signal: line.signal },
@@ -73,7 +73,11 @@ async function attempt(
     line.signal.throwIfAborted();
     if (delivery.kind === "not_sent") return notSent(node.id, delivery.failures);
     route = delivery.route;
-    return await readAnswerOf(job, { nodeId: node.id, route }, await delivery.response, line);
+    const outcome = await readAnswerOf(job, { nodeId: node.id, route }, await delivery.response, line);
+    if (outcome.kind !== "failed" || outcome.declined !== "wrong_node") return outcome;
+    // That address is another node's now: the next request tries this one's others first.
+    deps.onRoute(node.id, route, false);
+    return { ...outcome, status: 503 };
   } catch (error) {
     if (job.signal.aborted) return { kind: "cancelled", route };
     const { failure, message, status } = asAttemptError(line.signal.aborted ? line.signal.reason : error);

@@ -6,6 +6,9 @@ import { eventually, startTestHub } from "../shared/testing/start_hub.ts";
 import { startNode } from "../shared/testing/start_node.ts";
 import { askFamily, GENERATING, JOBS } from "./testing/families.ts";
 
+/** For so long the hub does not ask nodes again for models that none has. */
+const LISTS_HOLD_MS = 1_000;
+
 /** A hub and two nodes that look at their Ollama once, when they start, and then not for an hour. */
 async function blindFleet(environment: Record<string, string> = {}) {
   const hub = startTestHub({ environment });
@@ -39,18 +42,20 @@ test("it is found on the node that was asked for too, though another one has had
   await using fleet = await blindFleet();
   fleet.ollama("a")?.setModels(["llama3", "pulled"]);
   expect((await askFamily(fleet.hub.url, JOBS, { model: "pulled" })).status).toBe(200);
+  await Bun.sleep(LISTS_HOLD_MS);
   fleet.ollama("b")?.setModels(["llama3", "pulled"]);
   const answer = await askFamily(fleet.hub.url, JOBS, { model: "pulled", headers: { "X-Node-Id": "b" } });
   expect([answer.status, answer.headers.get("x-node-id")]).toEqual([200, "b"]);
 });
 
-test("a model that was removed, asked for, and pulled again is found at once", async () => {
+test("a model that was removed, asked for, and pulled again is found a second after the last look", async () => {
   await using fleet = await blindFleet();
   for (const id of ["a", "b"] as const) fleet.ollama(id)?.setModels(["other"]);
   const [chat = JOBS] = GENERATING;
   expect((await askFamily(fleet.hub.url, chat)).status).toBe(404);
   // Asking for what nobody has makes the hub look at what there is.
   expect((await askFamily(fleet.hub.url, chat, { model: "unknown" })).status).toBe(404);
+  await Bun.sleep(LISTS_HOLD_MS);
   for (const id of ["a", "b"] as const) fleet.ollama(id)?.setModels(["llama3"]);
   expect((await askFamily(fleet.hub.url, chat)).status).toBe(200);
 });
@@ -64,7 +69,20 @@ test("many requests for a model that nobody has ask each node for its list a few
     Array.from({ length: 100 }, () => askFamily(fleet.hub.url, chat, { model: "nope" })),
   );
   for (const { status } of answers) expect(status).toBe(404);
-  expect(lists(fleet) - before).toBeLessThan(50);
+  expect(lists(fleet) - before).toBeLessThanOrEqual(5);
+});
+
+test("a frozen node holds up one request for a model that nobody has, not every one", async () => {
+  await using fleet = await startFleet();
+  fleet.ollama("a").fault({ kind: "hangBeforeHeaders", match: { path: "/api/tags" }, times: 50 });
+  const [chat = JOBS] = GENERATING;
+  const ask = async () => {
+    const startedAt = performance.now();
+    expect((await askFamily(fleet.hub.url, chat, { model: "nope" })).status).toBe(404);
+    return performance.now() - startedAt;
+  };
+  await ask();
+  for (let request = 0; request < 5; request++) expect(await ask()).toBeLessThan(500);
 });
 
 test("a client that leaves while the hub looks for its model leaves nothing behind", async () => {

@@ -2,6 +2,7 @@
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { nativeError } from "./faces/native.ts";
 import type { HubAnswer } from "./job.ts";
+import { noSuchNode } from "./no_node.ts";
 import type { NodeRecord } from "./node_record.ts";
 import { type Ineligible, type Placement, whyNot } from "./policy/eligibility.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
@@ -43,19 +44,18 @@ const MANAGING: Placement = {
 };
 
 /**
- * Who gets a request with this X-Node-Id: the node it names, `*` every node, or without it whom `choose` picks of those
+ * Who gets a request that asks for node `id` (`askedNode`): the node it names, `*` every node, or for null whom `choose` picks of those
  * that are there, at least one.
  */
 export function targetOf(
-  header: string | null,
+  id: string | null,
   deps: ManagedNodesDeps,
   choose: (present: readonly NodeRecord[]) => Target,
 ): Target {
-  const id = header?.trim() ?? "";
   const now = deps.registry.now();
   const all = Array.from(deps.registry.all());
   const present = all.filter((node) => whyAbsent(node, now, deps.liveness) === null);
-  if (id !== "" && id !== "*") return namedOf(id, all, present, now, deps.liveness);
+  if (id !== null && id !== "*") return namedOf(id, all, present, now, deps.liveness);
   if (present.length === 0) return { kind: "nobody", answer: nobodyThere(all, now, deps.liveness) };
   return id === "*" ? eachOf(present) : choose(present);
 }
@@ -69,8 +69,7 @@ function namedOf(
 ): Target {
   const node = all.find((each) => each.id === id);
   if (node === undefined) {
-    const there = all.length > 0 ? `the nodes of this hub are ${namesOf(all)}` : "no node has joined this hub";
-    return { kind: "nobody", answer: nativeError(404, `there is no node ${JSON.stringify(id)} (X-Node-Id): ${there}`) };
+    return { kind: "nobody", answer: nativeError(404, noSuchNode(id, { all: () => all })) };
   }
   const reason = whyAbsent(node, now, liveness);
   if (reason === null) return firstOf([node]);

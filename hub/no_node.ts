@@ -4,16 +4,23 @@ import { whyNot } from "./policy/eligibility.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
 import type { Registry } from "./registry.ts";
 
+/** For a client that asks for node `id`, which is not there. */
+export function noSuchNode(id: string, registry: Pick<Registry, "all">): string {
+  const names = Array.from(registry.all(), (node) => node.id).join(", ");
+  const there = names === "" ? "no node has joined this hub" : `the nodes of this hub are ${names}`;
+  return `there is no node ${JSON.stringify(id)} (X-Node-Id): ${there}`;
+}
+
 /** The refusal for `job`, which no node may serve now and none was tried for. */
 export function whyNobody({ key, needs }: Job, registry: Registry, liveness: LivenessLimits): Refusal {
   const now = registry.now();
   const request = { model: key, tried: new Set<string>(), needs, digest: null, waiting: 0 };
   if (needs.nodeId !== null) {
     const node = registry.get(needs.nodeId);
-    if (!node) return { kind: "pin_impossible", message: `X-Node-Id names ${needs.nodeId}, and there is no such node` };
+    if (!node) return { kind: "pin_impossible", message: noSuchNode(needs.nodeId, registry) };
     const reason = whyNot(node, request, now, liveness);
     if (reason === "model not there" || reason === "model claim not believed") {
-      return { kind: "pin_impossible", message: `X-Node-Id names ${node.id}, which does not have the model` };
+      return { kind: "pin_impossible", message: `node ${node.id} (X-Node-Id) does not have the model` };
     }
     return { kind: "no_node", reasons: [`${node.id}: ${reason ?? "taken just now"}`] };
   }

@@ -50,11 +50,11 @@ test("a node that was asked for and is not there, or lacks the model, is said to
   const nodes = [{}, { node_id: "b", models: ["mistral"] }];
   expect(whyWith(nodes, { nodeId: "z" })).toEqual({
     kind: "pin_impossible",
-    message: "X-Node-Id names z, and there is no such node",
+    message: expect.stringContaining('there is no node "z" (X-Node-Id)'),
   });
   expect(whyWith(nodes, { nodeId: "b" })).toEqual({
     kind: "pin_impossible",
-    message: "X-Node-Id names b, which does not have the model",
+    message: "node b (X-Node-Id) does not have the model",
   });
 });
 

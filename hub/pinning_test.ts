@@ -28,11 +28,34 @@ test.each(everywhere)(
       const response = await askFamily(fleet.hub.url, family, { headers: pin(id) });
       return [response.status, family.errorIn(await response.json())];
     };
-    expect(await answer("nobody")).toEqual([404, "X-Node-Id names nobody, and there is no such node"]);
-    expect(await answer("b")).toEqual([404, "X-Node-Id names b, which does not have the model"]);
+    expect(await answer("nobody")).toEqual([
+      404,
+      'there is no node "nobody" (X-Node-Id): the nodes of this hub are a, b',
+    ]);
+    expect(await answer("b")).toEqual([404, "node b (X-Node-Id) does not have the model"]);
     expect(fleet.ollama("a").counters.executions).toBe(0);
   },
 );
+
+test.each(["", " ", "\t "])("X-Node-Id: %j names no node, on every route", async (blank) => {
+  await using fleet = await startFleet({ nodes: ["a"], ollama: { models: ["llama3", EMBEDDING] } });
+  for (const family of everywhere) {
+    const answer = await askFamily(fleet.hub.url, family, { model: modelOf(family.path), headers: pin(blank) });
+    expect([family.path, answer.status]).toEqual([family.path, 200]);
+    await answer.body?.cancel();
+  }
+  const { url } = fleet.hub;
+  const copy = JSON.stringify({ source: "llama3", destination: "copied" });
+  expect((await fetch(`${url}/api/copy`, { method: "POST", headers: pin(blank), body: copy })).status).toBe(200);
+  const gone = await fetch(`${url}/api/delete`, { method: "DELETE", headers: pin(blank), body: '{"model":"copied"}' });
+  expect(gone.status).toBe(200);
+});
+
+test("blanks around the name of a node are no part of it", async () => {
+  await using fleet = await startFleet();
+  const answer = await askFamily(fleet.hub.url, JOBS, { headers: pin(" b\t") });
+  expect([answer.status, answer.headers.get("x-node-id")]).toEqual([200, "b"]);
+});
 
 test("a node that is offline is told as 503, and the request is not given to another", async () => {
   await using fleet = await startFleet({ ollama: { models: ["llama3", EMBEDDING] } });

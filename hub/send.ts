@@ -2,8 +2,8 @@
 import { headersToPassOn } from "../shared/http_headers.ts";
 import { parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
-import type { Method } from "../shared/ollama_routes.ts";
-import { DECLINE_REASONS, HEADERS } from "../shared/protocol.ts";
+import { type Method, withoutQuery } from "../shared/ollama_routes.ts";
+import { CLIENT_CLOSED_REQUEST, DECLINE_REASONS, HEADERS } from "../shared/protocol.ts";
 import { type Delivery, deliver, type Parcel, type RouteFailure } from "./deliver.ts";
 import { errorIn } from "./faces/answer_body.ts";
 import { type ForwardDeps, notSent } from "./forward.ts";
@@ -63,7 +63,6 @@ const LARGEST_ANSWER = 4_000_000;
 const FOREVER_MS = 2 ** 31 - 1;
 /** Milliseconds a node has to answer a HEAD, per route. */
 const HEAD_MS = 5_000;
-const CLIENT_CLOSED_REQUEST = 499;
 
 /** Sends `errand` with `body` to `node` and waits for the status of its answer. Never rejects. */
 export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"], deps: SendDeps): Promise<Sent> {
@@ -83,7 +82,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     errand.record.attempted({
       node_id: node.id,
       ip_version: route?.family ?? null,
-      node_url: route ? route.origin + errand.path : null,
+      node_url: route ? route.origin + withoutQuery(errand.path) : null,
       outcome,
       error,
       duration_ms: Math.round((clock.now() - sentAt) * 10) / 10,
@@ -107,10 +106,16 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     const source = line.read(response);
     const declined = DECLINE_REASONS.find((reason) => reason === response.headers.get(HEADERS.declined));
     if (declined !== undefined) {
-      if (declined !== "busy") registry.declined(node.id, declined);
       const words = errorText(await readAll(source.read), response.status);
       // A body that is read only once is gone.
-      return unanswered("declined", response.status, words, body instanceof Uint8Array);
+      const untouched = body instanceof Uint8Array;
+      if (declined === "wrong_node") {
+        registry.routeSeen(node.id, route.origin, false, null);
+        registry.failed(node.id, words);
+        return unanswered("unreachable", 503, words, untouched);
+      }
+      if (declined !== "busy") registry.declined(node.id, declined);
+      return unanswered("declined", response.status, words, untouched);
     }
     const { status } = response;
     return {
@@ -128,9 +133,9 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
   }
 }
 
-function lineFor({ signal, patienceMs }: Errand, node: NodeRecord, deps: SendDeps): Line {
+function lineFor({ id, signal, patienceMs }: Errand, node: NodeRecord, deps: SendDeps): Line {
   const firstByteMs = patienceMs ?? FOREVER_MS;
-  return openLine({ signal, key: ANY_MODEL, stream: true, deadlineAt: deps.clock.now() + FOREVER_MS }, node, {
+  return openLine({ id, signal, key: ANY_MODEL, stream: true, deadlineAt: deps.clock.now() + FOREVER_MS }, node, {
     ...deps,
     attemptTimes: { firstByteMs, firstByteLoadingMs: firstByteMs, wholeAnswerMs: firstByteMs, idleMs: FOREVER_MS },
   });
@@ -144,7 +149,7 @@ function bring(
   deps: SendDeps,
 ): Promise<Delivery> {
   const routes = deps.registry.routesOf(node);
-  const headers = { ...errand.headers, [HEADERS.requestId]: errand.id };
+  const headers = { ...errand.headers, [HEADERS.requestId]: errand.id, [HEADERS.nodeId]: node.id };
   const { method, path } = errand;
   if (method === "HEAD") return ask(routes, { path, headers, signal }, deps.fetch);
   const onRoute = (route: Route, reachable: boolean) => deps.onRoute(node.id, route, reachable);

@@ -7,6 +7,7 @@ import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
 import { readExecuteBody } from "./execute_body.ts";
 import type { OllamaFace } from "./ollama_face.ts";
+import { declineAsOther } from "./own_answer.ts";
 
 export interface NodeAppDeps {
   readonly nodeId: string;
@@ -39,6 +40,12 @@ export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: Node
     await next();
     context.res.headers.set(HEADERS.nodeId, nodeId);
     context.res.headers.set(HEADERS.requestId, requestId);
+  });
+
+  // Before anything is read: a hub that still has this address under another node's name must get nothing done here.
+  app.use(async (context, next) => {
+    const meant = context.req.header(HEADERS.nodeId)?.trim() || nodeId;
+    return meant === nodeId ? next() : declineAsOther(nodeId, meant);
   });
 
   app.get(PATHS.health, (context) => context.json(health()));

@@ -52,7 +52,7 @@ function settingsTable(machine: string) {
       variable: "NODE_ID",
       fallback: nodeIdFrom(machine),
       fallbackShown: "host name",
-      doc: "Name of this node; keep it the same over restarts",
+      doc: "Name of this node; keep it the same over restarts, and different on every machine",
       parse: nodeId,
     },
     host: {

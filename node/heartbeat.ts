@@ -79,7 +79,8 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
   async function send(timeoutMs: number): Promise<HeartbeatOutcome> {
     seq += 1;
     try {
-      return await hub.heartbeat(await report(seq), timeoutMs);
+      const body = await report(seq);
+      return await hub.heartbeat(bootId === null ? body : { ...body, hub_boot_id: bootId }, timeoutMs);
     } catch (error) {
       // A report that cannot be made must not end the loop: without heartbeats the hub forgets this node.
       log.error({ err: error }, "the heartbeat could not be written");

@@ -135,6 +135,16 @@ describe("createHeartbeat", () => {
     expect(times()).toEqual([0, 10_000]);
   });
 
+  test("each heartbeat says which hub accepted the node last", async () => {
+    const { clock, loop, world, sent } = start();
+    loop.start();
+    await clock.advance(9000);
+    world.sight = { kind: "answered", bootId: "hub-2" };
+    world.outcome = accepted("hub-2");
+    await clock.advance(40_000);
+    expect(sent.map(({ body }) => body.hub_boot_id)).toEqual([undefined, "hub-1", "hub-2"]);
+  });
+
   test("a hub that stops answering is tried at once and then with back-off until it is back", async () => {
     const { clock, loop, world, times } = start();
     loop.start();

@@ -1,6 +1,7 @@
 /** The node's face that looks like its Ollama: which requests under /ollama are passed on, and by which way. */
+import { headersForOllama } from "../shared/http_headers.ts";
 import { modelName } from "../shared/ollama_models.ts";
-import { findOllamaRoute, type Method, type RouteKind } from "../shared/ollama_routes.ts";
+import { findOllamaRoute, type Method, type RouteKind, withoutQuery } from "../shared/ollama_routes.ts";
 import { HEADERS, PATHS } from "../shared/protocol.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
@@ -15,9 +16,6 @@ export interface OllamaFaceDeps {
 /** Handles a request whose path begins with PATHS.ollama. */
 export type OllamaFace = (arrival: Arrival) => Response | Promise<Response>;
 
-/** What Ollama gets of a request's headers. An Origin it would refuse, and the rest is none of its business. */
-const FOR_OLLAMA = ["content-type", "content-encoding", "accept", "user-agent"] as const;
-
 /** The handler of PATHS.ollama and everything below. */
 export function createOllamaFace({ execute, passOn }: OllamaFaceDeps): OllamaFace {
   return (arrival) => {
@@ -31,7 +29,7 @@ export function createOllamaFace({ execute, passOn }: OllamaFaceDeps): OllamaFac
     const takesSlot = request.headers.get(HEADERS.noSlot) === null;
     return execute(arrival, (body) => ({
       ok: true,
-      work: { model, takesSlot, request: { method, target, headers, body }, about: { path: target } },
+      work: { model, takesSlot, request: { method, target, headers, body }, about: { path: withoutQuery(target) } },
     }));
   };
 }
@@ -53,18 +51,9 @@ function findAsked(request: Request): Asked | null {
   // A fragment has no place in a request; fetch would cut it off, and with it a part of what was checked.
   if (!whole.startsWith(`${PATHS.ollama}/`) || whole.includes("#")) return null;
   const target = whole.slice(PATHS.ollama.length);
-  const route = findOllamaRoute(target.split("?", 1)[0] ?? "");
+  const route = findOllamaRoute(withoutQuery(target));
   const method = route?.methods.find((each) => each === request.method);
   return route === null || method === undefined ? null : { kind: route.kind, method, target };
-}
-
-function headersForOllama(from: Headers): Record<string, string> {
-  return Object.fromEntries(
-    FOR_OLLAMA.flatMap((name) => {
-      const value = from.get(name);
-      return value === null ? [] : [[name, value]];
-    }),
-  );
 }
 
 /** The model the hub says the request is for; "" when it does not, or not so that it can be read. */

@@ -1,16 +1,35 @@
 /** What the node answers by itself, without or instead of Ollama: always a sentence in `detail`. */
-import { type DeclineReason, HEADERS } from "../shared/protocol.ts";
+import { CLIENT_CLOSED_REQUEST, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 
-const SENTENCES: Readonly<Record<DeclineReason, string>> = {
+/** Why this node, the one that was meant, does not serve a request. */
+type OwnReason = Exclude<DeclineReason, "wrong_node">;
+
+const SENTENCES: Readonly<Record<OwnReason, string>> = {
   busy: "All slots of this node are taken",
   draining: "This node is shutting down and takes no new work",
   ollama_down: "Ollama is not running on this node",
 };
 
 /** A request handed back untried, in the way that tells the hub so. */
-export function decline(reason: DeclineReason): Response {
+export function decline(reason: OwnReason): Response {
+  return declined(reason, 503, SENTENCES[reason]);
+}
+
+/** The same for a request that is meant for node `meant` and came to `nodeId`, which has its address now. */
+export function declineAsOther(nodeId: string, meant: string): Response {
+  return declined(
+    "wrong_node",
+    421,
+    `This is node ${nodeId}, not ${meant.slice(0, LONGEST_ID)}, which the request is for`,
+  );
+}
+
+/** Characters of a node's name. */
+const LONGEST_ID = 128;
+
+function declined(reason: DeclineReason, status: number, detail: string): Response {
   const headers = { [HEADERS.declined]: reason, [HEADERS.agentError]: "1" };
-  return Response.json({ detail: SENTENCES[reason] }, { status: 503, headers });
+  return Response.json({ detail }, { status, headers });
 }
 
 /** An error status with one sentence. */
@@ -18,7 +37,7 @@ export function problem(status: number, detail: string): Response {
   return Response.json({ detail }, { status, headers: { [HEADERS.agentError]: "1" } });
 }
 
-/** For a caller that has gone; nobody reads it. The status is the one nginx and Ollama use. */
+/** For a caller that has gone; nobody reads it. */
 export function gone(): Response {
-  return new Response(null, { status: 499 });
+  return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 }

@@ -1,7 +1,7 @@
 /** Passing on what runs no model: no slot, nothing held, both bodies flow through as they come. */
 import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
-import type { Method, RouteKind } from "../shared/ollama_routes.ts";
+import { type Method, type RouteKind, withoutQuery } from "../shared/ollama_routes.ts";
 import type { Arrival } from "./arrival.ts";
 import { type AskDeps, askOllama } from "./ask_ollama.ts";
 import { decline } from "./own_answer.ts";
@@ -53,7 +53,7 @@ export function createPassOn(deps: PassOnDeps): PassOn {
     async handle(arrival, { kind, method, target, headers }) {
       const { request } = arrival;
       const story = beginStory({ title: "ollama", level: kind === "info" ? "debug" : "info", clock, log }, arrival);
-      story.tell({ method, path: target });
+      story.tell({ method, path: withoutQuery(target) });
       const isManagement = kind === "management";
       if (isManagement && deps.isDraining()) return story.answer(decline("draining"), "draining");
 

@@ -1,6 +1,7 @@
 /** The story of one request: what its one log line says, and that its connection may be closed again when it is over. */
 import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
+import { CLIENT_CLOSED_REQUEST } from "../shared/protocol.ts";
 import type { Arrival } from "./arrival.ts";
 import { gone } from "./own_answer.ts";
 
@@ -67,7 +68,7 @@ export function beginStory({ title, level, atEnd, clock, log }: StoryOptions, ar
       return response;
     },
     left() {
-      end("cancelled", 499, 0);
+      end("cancelled", CLIENT_CLOSED_REQUEST, 0);
       return gone();
     },
   };

@@ -1,4 +1,17 @@
-/** Which headers of a node's or Ollama's answer reach the client: an allow-list, so nothing else leaks or confuses. */
+/** Which headers pass hub and node, on the way to Ollama and back: allow-lists, so nothing else leaks or confuses. */
+
+/** What Ollama reads, and what the bytes are. Authorization and Cookie are the hub's; an Origin it would refuse. */
+const FOR_OLLAMA = ["content-type", "content-encoding", "accept", "user-agent"] as const;
+
+/** The headers of `from`, a client's request, that go to Ollama: from the hub to a node, and from there on. */
+export function headersForOllama(from: Headers): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of FOR_OLLAMA) {
+    const value = from.get(name);
+    if (value !== null) headers[name] = value;
+  }
+  return headers;
+}
 
 const PASSED_ON = ["content-type", "cache-control", "retry-after"] as const;
 

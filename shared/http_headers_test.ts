@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { headersToPassOn } from "./http_headers.ts";
+import { headersForOllama, headersToPassOn } from "./http_headers.ts";
 
 const passedOn = (from: Record<string, string>) => Object.fromEntries(headersToPassOn(new Headers(from)));
 
@@ -37,4 +37,19 @@ test.each([
 
 test("what is not there is not invented", () => {
   expect(passedOn({})).toEqual({});
+});
+
+test("of a client's headers Ollama gets what describes the body and who asks, and nothing else", () => {
+  const kept = { "content-type": "application/json", "content-encoding": "zstd", accept: "*/*", "user-agent": "curl" };
+  const dropped = {
+    authorization: "Bearer x",
+    cookie: "a=b",
+    origin: "http://x",
+    host: "hub",
+    "content-length": "5",
+    "x-node-id": "a",
+    "x-forwarded-for": "::1",
+  };
+  expect(headersForOllama(new Headers({ ...kept, ...dropped }))).toEqual(kept);
+  expect(headersForOllama(new Headers())).toEqual({});
 });

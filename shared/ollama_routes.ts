@@ -54,6 +54,11 @@ export const OLLAMA_ROUTES: readonly OllamaRoute[] = [
   { path: "/v1/audio/transcriptions", methods: ["POST"], kind: "inference" },
 ];
 
+/** The path of `target`, a path with its query, in which a person may have written anything: what a log may keep. */
+export function withoutQuery(target: string): string {
+  return target.split("?", 1)[0] ?? "";
+}
+
 /** The route at `path`, as it stands in the request line without its query; null where Ollama has none. */
 export function findOllamaRoute(path: string): OllamaRoute | null {
   const folder = path.slice(0, path.lastIndexOf("/") + 1);

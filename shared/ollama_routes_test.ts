@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { findOllamaRoute, OLLAMA_ROUTES } from "./ollama_routes.ts";
+import { findOllamaRoute, OLLAMA_ROUTES, withoutQuery } from "./ollama_routes.ts";
 
 test.each(OLLAMA_ROUTES.filter(({ path }) => !path.includes(":")))("$path is found as it is", (route) => {
   expect(findOllamaRoute(route.path)).toBe(route);
@@ -69,4 +69,12 @@ test("whatever text comes, only what stands in the table is found", () => {
       expect(path).toStartWith(pattern);
     }),
   );
+});
+
+test.each([
+  ["/api/chat", "/api/chat"],
+  ["/api/chat?", "/api/chat"],
+  ["/api/chat?a=b?c", "/api/chat"],
+])("%s without its query is %s", (target, path) => {
+  expect(withoutQuery(target)).toBe(path);
 });

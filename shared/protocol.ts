@@ -13,11 +13,14 @@ export const PATHS = {
 
 export const HEADERS = {
   requestId: "x-request-id",
+  /** Hub to node: which node is meant; an agent of another name declines. On answers: which one it was. */
   nodeId: "x-node-id",
   attempts: "x-attempts",
+  /** On the answer to a request that had to wait: its place in the queue for its model when it came; 1 is next. */
+  queuePosition: "x-queue-position",
   /** On every answer of the hub: changes when the hub restarts, so that a node knows it has to register again. */
   hubBootId: "x-hub-boot-id",
-  /** On a node's 503: why it did not even try, one of DECLINE_REASONS. Ollama's own 503 does not carry it. */
+  /** On a node's 503 or 421: why it did not even try, one of DECLINE_REASONS. Ollama's own 503 does not carry it. */
   declined: "x-declined",
   /** On a node's error that is the agent's own: Ollama did not say it. */
   agentError: "x-agent-error",
@@ -27,8 +30,8 @@ export const HEADERS = {
   noSlot: "x-no-slot",
 } as const;
 
-/** Why a node hands a request back without having sent it to Ollama. */
-export const DECLINE_REASONS = ["busy", "draining", "ollama_down"] as const;
+/** Why a node hands a request back without having sent it to Ollama; "wrong_node": it is not the one that is meant. */
+export const DECLINE_REASONS = ["busy", "draining", "ollama_down", "wrong_node"] as const;
 export type DeclineReason = (typeof DECLINE_REASONS)[number];
 
 /** What a node can be asked for besides its health. An agent that says nothing can do the first only. */
@@ -38,6 +41,9 @@ export type Capability = (typeof CAPABILITIES)[number];
 /** What a node intends: take work, finish what it has, or nothing any more. */
 export const NODE_INTENTS = ["serving", "draining", "left"] as const;
 export type NodeIntent = (typeof NODE_INTENTS)[number];
+
+/** Status of a request whose client left; nginx's number. It stands in logs, nobody receives it. */
+export const CLIENT_CLOSED_REQUEST = 499;
 
 /** Slots of an agent that does not say how many it has. */
 export const DEFAULT_SLOTS = 4;
@@ -107,6 +113,8 @@ export const heartbeat = z.object({
   boot_id: z.string().max(64).nullish(),
   /** Rises by one with every heartbeat of a boot, so that one that was overtaken on its way is noticed. */
   seq: z.number().int().nonnegative().nullish(),
+  /** X-Hub-Boot-Id of the hub that accepted this node last, so that a restarted hub knows who has come back. */
+  hub_boot_id: z.string().max(64).nullish(),
   ollama: ollamaState.nullish(),
   agent_version: z.string().max(64).nullish(),
   capabilities: z.array(z.string().max(64)).max(64).nullish(),

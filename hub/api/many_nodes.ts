@@ -1,5 +1,6 @@
 /** A management request that several nodes answer: their answers become one. */
 
+import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
 import { goJson } from "../faces/go_json.ts";
 import { nativeError } from "../faces/native.ts";
 import { asAttemptError } from "../line.ts";
@@ -8,7 +9,7 @@ import { mergePulls, type PullEvent, type PullMerge } from "../policy/pull_progr
 import { LEFT, readProgress } from "../progress_relay.ts";
 import { type Answered, errorText, readAll, type Sent, send } from "../send.ts";
 import type { Manner } from "./one_node.ts";
-import { CLIENT_CLOSED_REQUEST, type ManageDeps, type Visit } from "./visit.ts";
+import type { ManageDeps, Visit } from "./visit.ts";
 
 /** How one of several nodes ended. */
 export interface Ending {

@@ -1,12 +1,13 @@
 /** A management request that one node answers: what it says passes through untouched. */
 
 import { parseJsonBytes } from "../../shared/json.ts";
+import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
 import { nativeError } from "../faces/native.ts";
 import { AttemptError, asAttemptError } from "../line.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { LEFT, type ProgressLine, progressLines, relayProgress } from "../progress_relay.ts";
 import { type Answered, detailIn, errorText, readAll, send, type Unanswered } from "../send.ts";
-import { CLIENT_CLOSED_REQUEST, type ManageDeps, type Visit } from "./visit.ts";
+import type { ManageDeps, Visit } from "./visit.ts";
 
 /** What a route makes of an answer. */
 export interface Manner {

@@ -1,14 +1,15 @@
 /** What all routes share that act on nodes' models or accounts: the request's record, its headers, its one end. */
 import type { Context } from "hono";
+import { headersForOllama } from "../../shared/http_headers.ts";
 import { peerAddress } from "../../shared/listen.ts";
-import { HEADERS, PATHS } from "../../shared/protocol.ts";
+import { CLIENT_CLOSED_REQUEST, HEADERS, PATHS } from "../../shared/protocol.ts";
+import { askedNode } from "../asked_node.ts";
 import type { BlobPlaces } from "../blob_places.ts";
 import { nativeError } from "../faces/native.ts";
 import type { HubAnswer } from "../job.ts";
 import type { NodeRecord } from "../node_record.ts";
 import type { Errand } from "../send.ts";
-import { boundIdleTimeout, type HubEnv, liftIdleTimeout, readBody } from "./body.ts";
-import { headersForNode } from "./inference.ts";
+import { boundIdleTimeout, type HubEnv, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
 import type { ServeDeps } from "./serve.ts";
 
 export interface ManageDeps extends ServeDeps {
@@ -19,12 +20,12 @@ export interface ManageDeps extends ServeDeps {
 
 /** One request under way. Exactly one of its ends has to be called. */
 export interface Visit extends Errand {
-  /** What the client sent as X-Node-Id. */
+  /** What the client sent as X-Node-Id: a node, `*` for all, null for any. */
   readonly asked: string | null;
   /** Answers with what came whole from `from`. `error` is for the log, null when it went well. */
   answer(whole: WholeAnswer, from: readonly NodeRecord[], error: string | null): Response;
   /** Answers with the hub's own words. */
-  refuse(answer: HubAnswer, from?: readonly NodeRecord[]): Response;
+  refuse(answer: Refusal, from?: readonly NodeRecord[]): Response;
   /** Begins an answer that takes its time, by the `attempts`th node asked; `close` has to be called at its end. */
   stream(body: ReadableStream<Uint8Array>, headers: Headers, from: readonly NodeRecord[], attempts: number): Response;
   /** Closes the books, on a stream or on a client that has gone. */
@@ -39,8 +40,10 @@ export interface WholeAnswer {
   readonly body: Uint8Array | string | null;
 }
 
-/** Status written into the log for a client that left; nginx's number, nobody receives it. */
-export const CLIENT_CLOSED_REQUEST = 499;
+/** The hub's own answer; `retryAfterSeconds` where it is another one after a while. */
+export interface Refusal extends HubAnswer {
+  readonly retryAfterSeconds?: number;
+}
 
 export interface About {
   /** "" when it names none. */
@@ -56,7 +59,7 @@ export interface About {
 export function visit(context: Context<HubEnv>, about: About, hub: ManageDeps): Visit {
   const request = context.req.raw;
   const id = crypto.randomUUID();
-  const { pathname, search } = new URL(request.url);
+  const { search } = new URL(request.url);
   const { model, stream, json, patienceMs } = about;
   const record = hub.requestLog.begin({
     requestId: id,
@@ -66,6 +69,7 @@ export function visit(context: Context<HubEnv>, about: About, hub: ManageDeps): 
     model: model || null,
     stream,
     json,
+    onEnd: releaser(context),
   });
   liftIdleTimeout(context);
 
@@ -92,15 +96,16 @@ export function visit(context: Context<HubEnv>, about: About, hub: ManageDeps): 
   return {
     id,
     method: request.method as Errand["method"],
-    path: PATHS.ollama + pathname + search,
-    headers: headersForNode(request.headers),
+    path: PATHS.ollama + asRouted(context.req.path) + search,
+    headers: headersForOllama(request.headers),
     patienceMs,
     signal: request.signal,
     record,
-    asked: request.headers.get(HEADERS.nodeId),
+    asked: askedNode(request.headers),
     answer,
-    refuse({ status, contentType, text }, from = []) {
+    refuse({ status, contentType, text, retryAfterSeconds }, from = []) {
       const headers = new Headers({ "content-type": contentType });
+      if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
       return answer({ status, headers, body: text }, from, errorOf(text));
     },
     stream(body, headers, from, attempts) {
@@ -113,6 +118,14 @@ export function visit(context: Context<HubEnv>, about: About, hub: ManageDeps): 
       return new Response(null, { status: CLIENT_CLOSED_REQUEST });
     },
   };
+}
+
+/**
+ * `path`, by which Hono routed, as a node gets it: what Hono resolved of the client's escapes stays resolved, so that
+ * the node's Ollama takes the same route, and what it left escaped stays so.
+ */
+function asRouted(path: string): string {
+  return encodeURI(path).replaceAll("%25", "%");
 }
 
 /** Ollama's own words. */
@@ -128,11 +141,17 @@ export function refuseIfOff(context: Context<HubEnv>, hub: ManageDeps): Response
 /** The body of `context`'s request, or what to answer to one that cannot be read. */
 export async function readWhole(
   context: Context<HubEnv>,
-  { maxBody }: ManageDeps,
-): Promise<Uint8Array<ArrayBuffer> | HubAnswer> {
-  const body = await readBody(context, maxBody);
+  { maxBody, bodyBudget }: ManageDeps,
+): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const body = await readBody(context, maxBody, bodyBudget);
   if (body.kind === "whole") return body.bytes;
   if (body.kind === "broken off") return nativeError(400, "The body broke off before its end");
+  if (body.kind === "no room") {
+    return {
+      ...nativeError(503, `the hub cannot take more at the moment, please try again: ${noRoom(bodyBudget)}`),
+      retryAfterSeconds: 5,
+    };
+  }
   return nativeError(413, `The body is larger than ${maxBody / 1e6} MB (MAX_BODY_MB)`);
 }
 
