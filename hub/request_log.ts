@@ -1,6 +1,7 @@
 /** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import { keptName, shorten, withoutPrompts } from "./kept_request.ts";
 
 /** Requests kept in memory. */
 export const KEPT_REQUESTS = 1000;
@@ -51,6 +52,8 @@ export interface RequestStart {
   readonly stream: boolean;
   /** What the client sent; shortened here, and left out altogether under LOG_PROMPTS=0. */
   readonly json: unknown;
+  /** Called once, when the request has ended, whatever way it did. */
+  readonly onEnd?: () => void;
 }
 
 export interface RequestEnd {
@@ -64,6 +67,10 @@ export interface OpenRecord {
   attempted(attempt: AttemptRecord): void;
   /** Nodes tried so far. */
   readonly attempts: number;
+  /** It entered the waiting room at this place of its model's queue. The first time counts. */
+  queuedAt(position: number): void;
+  /** That place; null where it did not have to wait. */
+  readonly queuePosition: number | null;
   /** Adds to the time spent in the waiting room. */
   waited(ms: number): void;
   /** Milliseconds spent there so far. */
@@ -71,6 +78,8 @@ export interface OpenRecord {
   firstByte(): void;
   sent(bytes: number): void;
   tokens(prompt: number | null, completion: number | null): void;
+  /** Adds to what is said of the request's failure, in the log only. */
+  note(words: string): void;
   finish(end: RequestEnd): void;
 }
 
@@ -99,14 +108,17 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
   }
 
   return {
-    begin(start) {
+    begin({ json: sent, onEnd, ...start }) {
       const startedAt = clock.now();
       const timestamp = clock.wall().toISOString();
-      const json = keepPrompts ? shorten(start.json) : withoutPrompts(start.json);
-      const model = start.model === null ? null : cutText({ left: LONGEST_NAME }, start.model);
+      // What was sent is not to be held by the functions below: it may be a hundred megabytes.
+      const json = keepPrompts ? shorten(sent) : withoutPrompts(sent);
+      const model = start.model === null ? null : keptName(start.model);
       const attempts: AttemptRecord[] = [];
       let [queuedMs, bytes, finished] = [0, 0, false];
       let firstByteMs: number | null = null;
+      let queuePosition: number | null = null;
+      let notes = "";
       let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
       return {
         attempted(attempt) {
@@ -114,6 +126,12 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
         },
         get attempts() {
           return attempts.length;
+        },
+        queuedAt(position) {
+          queuePosition ??= position;
+        },
+        get queuePosition() {
+          return queuePosition;
         },
         waited(ms) {
           queuedMs += ms;
@@ -130,9 +148,13 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
         tokens(prompt, completion) {
           tokens = { prompt, completion };
         },
+        note(words) {
+          notes += `; ${words}`;
+        },
         finish({ status, error }) {
           if (finished) return;
           finished = true;
+          onEnd?.();
           const last = attempts.at(-1);
           keep({
             timestamp,
@@ -145,7 +167,7 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
             node_url: last?.node_url ?? null,
             status_code: status,
             success: error === null && status < 400,
-            error,
+            error: error === null ? null : error + notes,
             duration_ms: round(clock.now() - startedAt),
             request_id: start.requestId,
             model,
@@ -169,74 +191,6 @@ export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOpt
       return found;
     },
   };
-}
-
-/** Characters of one text, and of all texts of one request: a thousand requests with images must not fill the memory. */
-const LONGEST_TEXT = 4_000;
-/** Characters of a model's name; longer ones are none. */
-const LONGEST_NAME = 512;
-const LARGEST_REQUEST = 16_000;
-const LONGEST_LIST = 50;
-const DEEPEST = 6;
-
-/** Characters that may still be kept of one request. */
-interface Budget {
-  left: number;
-}
-
-/** A copy of `value` with long texts and lists cut, each cut said in words. */
-export function shorten(value: unknown): unknown {
-  return shortenWithin({ left: LARGEST_REQUEST }, value, 0);
-}
-
-function shortenWithin(budget: Budget, value: unknown, depth: number): unknown {
-  if (typeof value === "string") return cutText(budget, value);
-  if (typeof value !== "object" || value === null) return value;
-  if (depth >= DEEPEST) return "… (deeper than the log keeps)";
-  if (Array.isArray(value)) {
-    const kept = value.slice(0, LONGEST_LIST).map((entry) => shortenWithin(budget, entry, depth + 1));
-    if (value.length > LONGEST_LIST) kept.push(`… (${value.length - LONGEST_LIST} more)`);
-    return kept;
-  }
-  return keepFields(budget, value, (_, entry) => shortenWithin(budget, entry, depth + 1));
-}
-
-/** A copy of an object with the first fields only, their names cut like any text, each value as `keep` has it. */
-function keepFields(budget: Budget, value: object, keep: (key: string, entry: unknown) => unknown): unknown {
-  const entries = Object.entries(value);
-  const kept = entries.slice(0, LONGEST_LIST).map(([key, entry]) => [cutText(budget, key), keep(key, entry)]);
-  if (entries.length > LONGEST_LIST) kept.push(["…", `${entries.length - LONGEST_LIST} more`]);
-  return Object.fromEntries(kept);
-}
-
-function cutText(budget: Budget, text: string): string {
-  const length = Math.min(text.length, LONGEST_TEXT, budget.left);
-  budget.left -= length;
-  if (length === text.length) return text;
-  // Through bytes, so that it is a copy: a slice would keep the whole text alive, 100 MB of pictures perhaps.
-  const kept = Buffer.from(text.slice(0, length)).toString();
-  return `${kept}… (${text.length - length} more characters)`;
-}
-
-/** Fields that hold no text of a person's. Everything else is left out under LOG_PROMPTS=0, also what comes later. */
-const HARMLESS = new Set(["model", "stream", "keep_alive", "raw", "think", "truncate", "shift"]);
-const NOT_LOGGED = "(not logged)";
-
-function withoutPrompts(json: unknown): unknown {
-  if (typeof json !== "object" || json === null) return null;
-  const budget = { left: LARGEST_REQUEST };
-  return keepFields(budget, json, (key, value) => {
-    if (key === "options") return withoutTexts(budget, value);
-    return HARMLESS.has(key) ? shortenWithin(budget, value, 1) : NOT_LOGGED;
-  });
-}
-
-/** Options are numbers and switches; stop sequences and the like are texts. */
-function withoutTexts(budget: Budget, options: unknown): unknown {
-  if (typeof options !== "object" || options === null) return NOT_LOGGED;
-  return keepFields(budget, options, (_, value) =>
-    typeof value === "number" || typeof value === "boolean" || value === null ? value : NOT_LOGGED,
-  );
 }
 
 function round(ms: number): number {

@@ -3,8 +3,14 @@ import { expect, test } from "bun:test";
 import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
 import { eventually } from "../shared/testing/start_hub.ts";
 
-const post = (fleet: Fleet, path: string, body: object, headers: Record<string, string> = {}) =>
-  fetch(fleet.hub.url + path, { method: "POST", headers, body: JSON.stringify({ model: "llama3", ...body }) });
+const post = (
+  fleet: Fleet,
+  path: string,
+  body: object,
+  headers: Record<string, string> = {},
+  signal: AbortSignal | null = null,
+) =>
+  fetch(fleet.hub.url + path, { method: "POST", headers, body: JSON.stringify({ model: "llama3", ...body }), signal });
 
 const inMemory = async (fleet: Fleet, id: string): Promise<number> => {
   const ps = (await (await fetch(`${fleet.ollama(id).url}/api/ps`)).json()) as { models: unknown[] };
@@ -33,6 +39,21 @@ test.each([
   expect(others).toEqual([]);
   expect(logged).toMatchObject({ status_code: 200, success: true, error: null });
   expect(logged?.attempts.map(({ node_id, outcome }) => `${node_id} ${outcome}`).toSorted()).toEqual(["a ok", "b ok"]);
+});
+
+test("a node that is just loading the model is asked as well, and a node that is not is left alone", async () => {
+  await using fleet = await startFleet({ nodes: ["a", "b", "c"], ollama: { loaded: [] } });
+  fleet.ollama("b").configure({ loadMs: 3_000 });
+  const leaving = new AbortController();
+  const loading = post(fleet, "/api/generate", { prompt: "hi" }, { "X-Node-Id": "b" }, leaving.signal).catch(
+    () => null,
+  );
+  await fleet.hub.nodeThat("b", ({ active_jobs }) => active_jobs === 1);
+  await eventually(() => expect(asked(fleet, "b")).toBe(1));
+  expect((await post(fleet, "/api/generate", { keep_alive: 0 })).headers.get("x-node-id")).toBe("b");
+  expect(["a", "b", "c"].map((id) => asked(fleet, id))).toEqual([0, 2, 0]);
+  leaving.abort();
+  await loading;
 });
 
 test("when no node has it in memory, one says so all the same", async () => {

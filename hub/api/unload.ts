@@ -2,19 +2,20 @@
 import { HEADERS } from "../../shared/protocol.ts";
 import { type DispatchDeps, dispatch } from "../dispatch.ts";
 import type { Job } from "../job.ts";
-import { whyNot } from "../policy/eligibility.ts";
+import { isLoading, whyNot } from "../policy/eligibility.ts";
 import type { OpenRecord, RequestEnd } from "../request_log.ts";
 
 /**
- * Sends `job`, a request to unload its model, to every node that has the model in memory; where none has it, to any that
- * could, since Ollama says "unload" to that too. Answers as the first node that did it, or as one that did not.
+ * Sends `job`, a request to unload its model, to every node that has the model in memory or is bringing it there; where
+ * none is, to any that could, since Ollama says "unload" to that too. Answers as the first node that did it, or as one
+ * that did not.
  */
 export async function unloadEverywhere(job: Job, hub: DispatchDeps): Promise<Response> {
   const now = hub.registry.now();
   const request = { model: job.key, tried: new Set<string>(), needs: job.needs, digest: null, waiting: 0 };
   const holders = Array.from(hub.registry.all()).filter((node) => {
     const reason = whyNot(node, request, now, hub.liveness);
-    return node.loaded.has(job.key) && (reason === null || reason === "ejected");
+    return (node.loaded.has(job.key) || isLoading(node, job.key)) && (reason === null || reason === "ejected");
   });
   if (holders.length < 2) return dispatch(pinned(job, holders[0]?.id ?? job.needs.nodeId), hub);
   const { record, close } = oneRecordForMany(job.record);
@@ -34,9 +35,25 @@ function pinned(job: Job, nodeId: string | null): Job {
 /** A record that keeps open until all have ended: its first end would close it for the rest. */
 function oneRecordForMany(whole: OpenRecord): { record: OpenRecord; close: (status: number) => void } {
   const ends: RequestEnd[] = [];
-  const record = Object.create(whole, {
-    finish: { value: (end: RequestEnd) => ends.push(end) },
-  }) as OpenRecord;
+  const record: OpenRecord = {
+    attempted: whole.attempted,
+    get attempts() {
+      return whole.attempts;
+    },
+    queuedAt: whole.queuedAt,
+    get queuePosition() {
+      return whole.queuePosition;
+    },
+    waited: whole.waited,
+    get waitedMs() {
+      return whole.waitedMs;
+    },
+    firstByte: whole.firstByte,
+    sent: whole.sent,
+    tokens: whole.tokens,
+    note: whole.note,
+    finish: (end) => void ends.push(end),
+  };
   return {
     record,
     close(status) {
