@@ -129,7 +129,7 @@ test("GET /nodes and the log tell of the conflict, and that it is over", async (
   for (const id of ["a", "b", "c"]) expect(await conflictsOf(id)).toContain("llama3:latest");
   fleet.ollama("a").setModels(models(NEW));
   await eventually(async () => expect(await conflictsOf("a")).toEqual([]));
-  expect(told().at(-1)).toBe("all nodes have the same llama3:latest again");
+  expect(told().at(-1)).toBe("only one version of llama3:latest is left");
 });
 
 test("a conversation stays where it is also when the node that answers says that the request is at fault", async () => {

@@ -22,10 +22,12 @@ export function createDigestWatch(log: Logger): DigestWatch {
       const now = new Map(conflicts.map((conflict) => [conflict.model, describe(conflict)]));
       for (const [model, words] of now) {
         if (told.get(model) === words) continue;
-        log.warn({ model }, `nodes have different models named ${model}: ${words}; pull it again on all of them`);
+        log.warn(
+          { model },
+          `nodes have different models named ${model}: ${words}; pull it again on all of them (X-Node-Id: *)`,
+        );
       }
-      for (const model of told.keys())
-        if (!now.has(model)) log.info({ model }, `all nodes have the same ${model} again`);
+      for (const model of told.keys()) if (!now.has(model)) log.info({ model }, `only one version of ${model} is left`);
       told = now;
     },
   };

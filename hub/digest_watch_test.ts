@@ -22,7 +22,7 @@ function open() {
 
 const conflict =
   "warn: nodes have different models named llama3:latest: aaaaaaaaaaaa on a, b; bbbbbbbbbbbb on c; " +
-  "pull it again on all of them";
+  "pull it again on all of them (X-Node-Id: *)";
 
 test("a disagreement is told once, with who has what, and that it is over", () => {
   const { watch, lines } = open();
@@ -40,7 +40,7 @@ test("a disagreement is told once, with who has what, and that it is over", () =
     },
   ]);
   watch.look([node("a", A), node("b", A)]);
-  expect(lines()).toEqual(["info: all nodes have the same llama3:latest again"]);
+  expect(lines()).toEqual(["info: only one version of llama3:latest is left"]);
   expect(watch.conflicts).toEqual([]);
   watch.look([node("a", A), node("b", A), node("c", B)]);
   expect(lines()).toEqual([conflict]);

@@ -1,5 +1,6 @@
 /** What browsers are told about pages of other origins: done once for the whole hub, as Ollama does it. */
 import type { MiddlewareHandler } from "hono";
+import type { Logger } from "../../shared/log.ts";
 import { HEADERS } from "../../shared/protocol.ts";
 import { type AllowedOrigins, allowsAny, isSameOrigin, mayUse } from "../policy/origins.ts";
 
@@ -16,8 +17,11 @@ const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
   "Access-Control-Max-Age": "43200",
 };
 
+/** Origins written into the log at most; they are whatever a client says. */
+const TOLD_ORIGINS = 100;
+
 /** What a page may read of an answer beside its body. Ollama exposes none of its headers, and has none like these. */
-const EXPOSED = [HEADERS.requestId, HEADERS.nodeId, HEADERS.attempts, "x-queue-position"].map(shown).join(",");
+const EXPOSED = [HEADERS.requestId, HEADERS.nodeId, HEADERS.attempts, HEADERS.queuePosition].map(shown).join(",");
 
 /** `x-node-id` as `X-Node-Id`, which is how Go writes every header's name. */
 function shown(header: string): string {
@@ -28,13 +32,21 @@ function shown(header: string): string {
  * Lets pages of `allowed` origins use the hub and refuses all others with an empty 403, also where no preflight comes
  * first. Belongs before everything that answers, so that errors, 404s and streams carry the headers too.
  */
-export function cors(allowed: AllowedOrigins): MiddlewareHandler {
+export function cors(allowed: AllowedOrigins, log: Pick<Logger, "warn">): MiddlewareHandler {
   const any = allowsAny(allowed);
+  const told = new Set<string>();
   return async (context, next) => {
     const origin = context.req.header("origin") ?? "";
     const host = context.req.header("host") ?? "";
     if (origin === "" || isSameOrigin(origin, host)) return next();
-    if (!mayUse(origin, host, allowed)) return new Response(null, { status: 403 });
+    if (!mayUse(origin, host, allowed)) {
+      // A browser tells its user nothing; whoever runs the hub can at least read it here, once.
+      if (!told.has(origin) && told.size < TOLD_ORIGINS) {
+        told.add(origin);
+        log.warn({ origin }, `refused a web page of ${origin}: OLLAMA_ORIGINS=${origin} would let it use this hub`);
+      }
+      return new Response(null, { status: 403 });
+    }
     const allowOrigin = any ? "*" : origin;
     if (context.req.method === "OPTIONS") {
       return new Response(null, {

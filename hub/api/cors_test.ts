@@ -6,12 +6,13 @@ import { parseOrigins } from "../policy/origins.ts";
 import { cors } from "./cors.ts";
 
 const servers: HttpServer[] = [];
+const warnings: string[] = [];
 afterAll(() => Promise.all(servers.map((server) => server.stop(true))));
 
 /** A server behind the middleware, with an answer of every kind. */
 function start(origins: string): string {
   const app = new Hono();
-  app.use(cors(parseOrigins(origins)));
+  app.use(cors(parseOrigins(origins), { warn: (...said: unknown[]) => warnings.push(String(said.at(-1))) }));
   app.notFound(() => new Response("404 page not found", { status: 404 }));
   app.onError((error) => new Response(error.message, { status: 500 }));
   app.get("/json", (context) => context.json({ ok: true }, 200, { Vary: "Accept" }));
@@ -110,4 +111,13 @@ test("with OLLAMA_ORIGINS=* every page is told so, and nothing varies", async ()
 test("a page on this machine needs no setting", async () => {
   const response = await fetch(`${usual}/json`, { headers: { Origin: "http://localhost:5173" } });
   expect(response.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
+});
+
+test("an origin that was refused is written into the log once, with what would let it in", async () => {
+  const url = start("");
+  warnings.length = 0;
+  for (let times = 0; times < 3; times++) await fetch(`${url}/json`, { headers: { origin: "http://192.0.2.2:3000" } });
+  expect(warnings).toEqual([
+    "refused a web page of http://192.0.2.2:3000: OLLAMA_ORIGINS=http://192.0.2.2:3000 would let it use this hub",
+  ]);
 });

@@ -1,6 +1,8 @@
 /** Ollama's routes that change which models there are: which nodes each request goes to, and what becomes known after it. */
 import { type Context, Hono } from "hono";
 import { isCloudName, isModelName, type ModelKey, modelKey } from "../../shared/model_name.ts";
+import { nativeError } from "../faces/native.ts";
+import type { HubAnswer } from "../job.ts";
 import { eachOf, firstOf, type Target, targetOf } from "../managed_nodes.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { holdersOf, homesFor } from "../policy/model_home.ts";
@@ -100,6 +102,10 @@ async function manage(context: Context<HubEnv>, route: ManageRoute, hub: ManageD
   // Somebody may have changed a node's models a moment ago, with Ollama's own program on that machine.
   if (!request.asked) await hub.fleetLists.refresh();
   const target = targetOf(request.asked, hub, (present) => route.goesTo(present, fields, hub));
+  if (route.path === "/api/copy" || route.method === "DELETE") {
+    const absent = absentHolders(route.model(fields), request.asked, hub);
+    if (absent !== null) return request.refuse(absent);
+  }
   const manner: Manner = {
     stream,
     isAnswer: route.progress ? isJson : isEmpty,
@@ -142,6 +148,17 @@ function everyHolder(present: readonly NodeRecord[], model: string): Target {
   const key = keyOf(model);
   const holders = key === null ? [] : holdersOf(present, key);
   return holders.length > 0 ? eachOf(holders) : firstOf(homesFor(present, key));
+}
+
+/** The refusal for a model that only nodes have which cannot be asked now: it is not gone, they are. */
+function absentHolders(model: string, asked: string | null, { registry, fleetLists }: ManageDeps): HubAnswer | null {
+  const key = keyOf(model);
+  if (key === null || asked !== null) return null;
+  const holders = Array.from(registry.all()).filter((node) => node.models.has(key));
+  const present = new Set(fleetLists.present());
+  if (holders.length === 0 || holders.some((node) => present.has(node))) return null;
+  const names = holders.map(({ id }) => id).join(", ");
+  return nativeError(503, `model '${model}' is on ${names} only, which cannot be asked now (GET /nodes shows why)`);
 }
 
 /** Nodes that have `model`, else those to which `instead` belongs. */

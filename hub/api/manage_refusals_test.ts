@@ -92,3 +92,16 @@ test("a body that is too large", async () => {
   const answer = await ask(fleet, "/api/create", { model: "x", from: "one", system: "x".repeat(2_000) });
   expect(await errorOf(answer)).toEqual([413, "The body is larger than 0.001 MB (MAX_BODY_MB)"]);
 });
+
+test.each<[method: string, path: string, body: unknown]>([
+  ["DELETE", "/api/delete", { model: "two" }],
+  ["POST", "/api/copy", { source: "two", destination: "x" }],
+])("%s %s of a model whose only node is off, since it is not gone", async (method, path, body) => {
+  const fleet = await fleetOf({ a: ["one"], b: ["two"] });
+  await fleet.node("b").drain();
+  expect(await errorOf(await ask(fleet, path, body, { method }))).toEqual([
+    503,
+    "model 'two' is on b only, which cannot be asked now (GET /nodes shows why)",
+  ]);
+  expect(gotAt(fleet, "a", path)).toBe(0);
+});

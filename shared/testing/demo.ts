@@ -70,6 +70,13 @@ async function hubSays(path: string, ready: (answer: unknown) => boolean): Promi
   process.exit(1);
 }
 
+async function answers(url: string): Promise<boolean> {
+  return fetch(url, { signal: AbortSignal.timeout(1000) }).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The text in one line of an answer. */
 function textOf(line: string): string {
   const { response, error } = JSON.parse(line) as { response?: string; error?: string };
@@ -102,6 +109,11 @@ async function endAll(): Promise<never> {
   process.exit(0);
 }
 
+// Somebody else's hub there would get the demo's nodes into its fleet, the simulated ones too.
+if (await answers(HUB)) {
+  console.error(`Something answers at ${HUB} already. Stop it, or take another port: PORT=8123 npm start`);
+  process.exit(1);
+}
 const hub = startChild("hub", { PORT });
 await hubSays("/healthz", () => true);
 const nodes: Bun.Subprocess[] = [];
@@ -131,6 +143,7 @@ console.log(
     : `\nNo Ollama answers at ${OLLAMA}, so two SIMULATED ones stand in, behind two real nodes. The model is called "${SIMULATED}".`,
 );
 console.log(`\nDashboard:  ${HUB}/`);
+console.log(`For any program that speaks to Ollama:  OLLAMA_HOST=${HUB}  (OpenAI: ${HUB}/v1, all routes: ${HUB}/docs)`);
 console.log(`\n$ curl -N ${HUB}/jobs -H 'Content-Type: application/json' -d '${body}'`);
 const answer = await fetch(`${HUB}/jobs`, { method: "POST", headers, body, signal: AbortSignal.timeout(600_000) });
 let [lines, words] = ["", 0];
