@@ -6,12 +6,13 @@ import type { Conversations } from "./conversations.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job } from "./job.ts";
 import type { Placement } from "./policy/eligibility.ts";
-import { mayFailOver, RULES } from "./policy/failover.ts";
+import { RULES } from "./policy/failover.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
-import { retryAfterSeconds } from "./policy/queueing.ts";
 import { choose } from "./policy/selection.ts";
+import { waitingFacts } from "./queue_facts.ts";
 import type { Registry } from "./registry.ts";
 import type { RelayDeps } from "./relay.ts";
+import type { Retries } from "./retries.ts";
 import { learnFromEnd, learnFromFailure, recordAttempt } from "./verdict.ts";
 
 export interface DispatchDeps extends ForwardDeps, RelayDeps {
@@ -19,6 +20,7 @@ export interface DispatchDeps extends ForwardDeps, RelayDeps {
   readonly registry: Registry;
   readonly waitingRoom: WaitingRoom;
   readonly conversations: Conversations;
+  readonly retries: Retries;
   readonly liveness: LivenessLimits;
 }
 
@@ -27,6 +29,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   const { registry, waitingRoom, clock } = hub;
   const tried = new Set<string>();
   const failures: Failed[] = [];
+  using retries = hub.retries.open(job);
   let ticket: Ticket | null = null;
   try {
     for (;;) {
@@ -36,17 +39,18 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
-        if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(hub) });
+        if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(job, hub) });
+        job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
         const turn = await ticket.turn(isChoosy(request));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
         if (turn === "stopping") return refuse(job, { kind: "stopping" });
-        return refuse(job, { kind: "queue_timeout", ...waitingFacts(hub) });
+        return refuse(job, { kind: "queue_timeout", ...waitingFacts(job, hub) });
       }
       const { node } = choice;
-      const reservation = registry.reserve(node.id, job.key, job.needs.slot);
+      const reservation = registry.reserve(node.id, job.key, job.needs.slot, job.id);
       ticket?.leave();
       ticket = null;
 
@@ -59,7 +63,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         hub.conversations.servedBy(job, node);
         return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
           reservation.release();
-          learnFromEnd(job, node.id, outcome.answer.status, relayEnd, clock.now() - sentAt, registry);
+          const { atNode } = reservation;
+          learnFromEnd(job, outcome, { atNode, ms: clock.now() - sentAt }, relayEnd, registry);
         });
       }
       if (outcome.kind === "cancelled") {
@@ -70,7 +75,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       reservation.release();
       failures.push(outcome);
       if (!RULES[outcome.failure].sameNodeLater) tried.add(node.id);
-      if (!mayFailOver(failures.map(({ failure }) => failure))) return conclude(job, failures, hub);
+      if (!retries.mayFollow(failures)) return conclude(job, failures, hub);
     }
   } finally {
     ticket?.leave();
@@ -89,9 +94,4 @@ function isChoosy({ tried, needs, digest }: Placement): boolean {
 
 function waiterOptions({ record, deadlineAt }: Job, failures: readonly Failed[]): WaiterOptions {
   return { front: failures.length > 0, waitedMs: record.waitedMs, deadlineAt };
-}
-
-function waitingFacts({ registry, waitingRoom }: DispatchDeps): { waiting: number; retryAfterSeconds: number } {
-  const facts = { waiting: waitingRoom.length, slots: registry.slots(), serviceMs: registry.averageServiceMs() };
-  return { waiting: facts.waiting, retryAfterSeconds: retryAfterSeconds(facts) };
 }

@@ -377,7 +377,7 @@ test("three failures in a row degrade a node, and it gets no more work while ano
   fleet.ollama("b").refuse();
   await fleet.hub.nodeThat("b", ({ ollama }) => !ollama.ok);
   fleet.ollama("a").fault({ kind: "status", status: 500, times: 3 });
-  for (let asked = 0; asked < 3; asked++) expect((await ask(fleet, false)).status).toBe(503);
+  for (const prompt of ["one", "two", "three"]) expect((await ask(fleet, false, { prompt })).status).toBe(503);
   const degraded = await fleet.hub.nodeThat("a", ({ status }) => status === "degraded");
   expect(degraded).toMatchObject({ failure_count: 3, reason: expect.stringContaining("3 failures in a row") });
 
@@ -390,7 +390,7 @@ test("three failures in a row degrade a node, and it gets no more work while ano
 test("the only node is used even when it is degraded: rather a try than a refusal", async () => {
   await using fleet = await startFleet({ nodes: ["a"] });
   fleet.ollama("a").fault({ kind: "status", status: 500, times: 3 });
-  for (let asked = 0; asked < 3; asked++) expect((await ask(fleet, false)).status).toBe(503);
+  for (const prompt of ["one", "two", "three"]) expect((await ask(fleet, false, { prompt })).status).toBe(503);
   expect((await fleet.hub.nodes()).get("a")?.status).toBe("degraded");
   expect((await ask(fleet, false)).answer).toBe(WHOLE);
 });

@@ -100,7 +100,13 @@ export interface Framing {
 }
 
 export type StreamEnd =
-  | { readonly kind: "done"; readonly promptTokens: number | null; readonly completionTokens: number | null }
+  | {
+      readonly kind: "done";
+      readonly promptTokens: number | null;
+      readonly completionTokens: number | null;
+      /** Milliseconds it waited inside Ollama for a slot; null where the shape does not tell, or it was at a load. */
+      readonly slotWaitMs: number | null;
+    }
   /** Ollama itself reported an error in the stream. */
   | { readonly kind: "error"; readonly message: string }
   | { readonly kind: "unfinished" };

@@ -5,6 +5,7 @@ import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Gpu } from "../shared/protocol.ts";
 import { newcomer } from "./policy/ejection.ts";
 import type { NodeFacts } from "./policy/eligibility.ts";
+import { asReported, type LearnedSlots } from "./policy/learned_slots.ts";
 
 /** One way to a node and what is known of it. */
 export interface Route {
@@ -38,8 +39,12 @@ export interface NodeRecord extends NodeFacts {
   /** The entries of its Ollama's own lists: models on disk, models in memory. */
   readonly tags: readonly DiskModel[];
   readonly ps: readonly LoadedModel[];
+  /** What its answers told about how many requests it works on at once. */
+  readonly learned: LearnedSlots;
   /** Models that are only names for one at a cloud service. */
   readonly remote: ReadonlySet<ModelKey>;
+  /** The request of this hub's that brought a model's load about, by model, until its first byte or its end. */
+  readonly loaders: ReadonlyMap<ModelKey, string>;
   /** Requests there that take no slot and last, such as a pull: while there are any it is probed as often as with work. */
   readonly watched: number;
   /** Monotonic ms of the last sign of life while it was being probed. */
@@ -67,7 +72,10 @@ export type Entry = Mutable<NodeRecord> & {
   disbelieved: Map<ModelKey, number>;
   unfit: Map<ModelKey, number>;
   starting: Map<ModelKey, number>;
+  loaders: Map<ModelKey, string>;
   seq: number | null;
+  /** Whether it was told that the node is offline. */
+  saidOffline: boolean;
   /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
   formerBoots: readonly string[];
   losing: AbortController;
@@ -90,6 +98,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     knowsLoaded: false,
     loading: new Set(),
     starting: new Map(),
+    loaders: new Map(),
     digests: new Map(),
     disbelieved: new Map(),
     unfit: new Map(),
@@ -97,6 +106,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     reserved: 0,
     watched: 0,
     slots: DEFAULT_SLOTS,
+    learned: asReported(DEFAULT_SLOTS),
     cpu: 0,
     lastPicked: pick,
     port: 0,
@@ -116,6 +126,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     ollamaVersion: null,
     capabilities: [],
     seq: null,
+    saidOffline: false,
     formerBoots: [],
     losing,
     lost: losing.signal,

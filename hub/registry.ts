@@ -8,8 +8,10 @@ import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from 
 import { takeInventory } from "./inventory.ts";
 import { type Entry, NodeLost, type NodeRecord, newEntry, type Route, routesTo } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
+import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import { NO_RESERVATION, type Reservation, takeSlot } from "./reservation.ts";
+import { createServiceTimes } from "./service_times.ts";
 
 export interface RegistryOptions {
   readonly clock: Clock;
@@ -25,7 +27,17 @@ export interface RegistryOptions {
 }
 
 export interface FleetEvent {
-  readonly event: "joined" | "restarted" | "ejected" | "admitted" | "removed" | "lost" | "intent" | "clock gap";
+  readonly event:
+    | "joined"
+    | "restarted"
+    | "ejected"
+    | "admitted"
+    | "offline"
+    | "removed"
+    | "lost"
+    | "intent"
+    | "slots"
+    | "clock gap";
   readonly nodeId: string;
   readonly detail: string;
 }
@@ -50,7 +62,7 @@ export function createRegistry(options: RegistryOptions) {
   const nodes = new Map<string, Entry>();
   let picks = 0;
   let lastTouch = clock.now();
-  let serviceMs: number | null = null;
+  const serviceTimes = createServiceTimes();
 
   const changed = () => options.onCapacity?.();
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
@@ -80,6 +92,14 @@ export function createRegistry(options: RegistryOptions) {
     changed();
   }
 
+  function setSlots(node: Entry, learned: learnedSlots.LearnedSlots): void {
+    const { slots, reported } = learned;
+    if (slots !== node.slots && slots !== reported)
+      tell("slots", node.id, `works on ${slots} at once, not ${reported}`);
+    node.learned = learned;
+    node.slots = slots;
+  }
+
   function setAddresses(node: Entry, ipv4: string | null, ipv6: string | null, port: number): void {
     if (node.ipv4 === ipv4 && node.ipv6 === ipv6 && node.port === port) return;
     node.ipv4 = ipv4;
@@ -99,7 +119,8 @@ export function createRegistry(options: RegistryOptions) {
   /** Takes note of the boot an agent spoke of; false when it is one that a newer one has replaced. */
   function noteBoot(node: Entry, bootId: string | null): boolean {
     if (bootId === null || bootId === node.bootId) return true;
-    if (node.formerBoots.includes(bootId)) return false;
+    // Two agents by one name: the newer one has it, until it leaves.
+    if (isReplaced(node, bootId)) return false;
     const former = node.bootId;
     node.bootId = bootId;
     if (former === null) return true;
@@ -108,10 +129,15 @@ export function createRegistry(options: RegistryOptions) {
     node.restingUntil = 0;
     node.routes = node.routes.map((route) => ({ ...route, reachable: null }));
     tell("restarted", node.id, "the agent was started again");
+    setSlots(node, learnedSlots.asReported(node.learned.reported));
     setTrust(node, ejection.afterRestart(node.trust));
     // Its old process is gone and what it was doing with it, even where the connections do not show it.
     giveUpWork(node, new NodeLost("the agent was started again", true));
     return true;
+  }
+
+  function isReplaced(node: Entry, bootId: string): boolean {
+    return node.formerBoots.includes(bootId) && node.intent !== "left";
   }
 
   function giveUpWork(node: Entry, reason: NodeLost): void {
@@ -163,7 +189,7 @@ export function createRegistry(options: RegistryOptions) {
       node.load = beat.load ?? null;
       node.cpu = beat.load?.cpu ?? 0;
       node.gpu = beat.gpu ?? [];
-      node.slots = beat.slots ?? DEFAULT_SLOTS;
+      setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS));
       node.ollamaOk = beat.ollama?.ok ?? true;
       node.ollamaVersion = beat.ollama?.version ?? null;
       node.agentVersion = beat.agent_version ?? null;
@@ -180,6 +206,12 @@ export function createRegistry(options: RegistryOptions) {
 
     get: (id: string): NodeRecord | undefined => nodes.get(id),
 
+    /** True when another agent has taken the name of the one with this boot id. */
+    isReplaced(id: string, bootId: string): boolean {
+      const node = nodes.get(id);
+      return node !== undefined && isReplaced(node, bootId);
+    },
+
     /** Every node, in the order in which they joined. */
     all: (): Iterable<NodeRecord> => nodes.values(),
 
@@ -193,13 +225,13 @@ export function createRegistry(options: RegistryOptions) {
      * Takes one of the node's slots for a request for `model`, or `slot` false: only its turn, and the node is watched.
      * There is no await between choosing and this, so two cannot take the last one.
      */
-    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true): Reservation {
+    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true, requestId = ""): Reservation {
       const node = nodes.get(id);
       if (!node) return NO_RESERVATION;
       node.lastPicked = ++picks;
-      if (!slot) return { answered() {}, release: watchNode(node) };
+      if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = touch();
-      return takeSlot(node, model, changed);
+      return takeSlot(node, model, requestId, changed);
     },
 
     /** Has a node watched as one with work, until the returned function is called. */
@@ -218,17 +250,26 @@ export function createRegistry(options: RegistryOptions) {
       changed();
     },
 
-    /** The node served a request in `ms` milliseconds. */
-    succeeded(id: string, ms: number): void {
-      serviceMs = serviceMs === null ? ms : serviceMs * 0.9 + ms * 0.1;
+    /** A whole answer told how long it waited for a slot inside the node's Ollama. */
+    waitedForSlot(id: string, answer: learnedSlots.SlotAnswer): void {
+      const node = nodes.get(id);
+      if (!node) return;
+      const before = node.slots;
+      setSlots(node, learnedSlots.afterAnswer(node.learned, answer));
+      if (node.slots > before) changed();
+    },
+
+    /** The node served a request for `model` in `ms` milliseconds. */
+    succeeded(id: string, ms: number, model: ModelKey = ANY_MODEL): void {
+      serviceTimes.took(model, ms);
       const node = nodes.get(id);
       if (node) setTrust(node, ejection.afterSuccess(node.trust, touch()));
     },
 
-    /** The node failed a request in a way that counts against it. */
-    failed(id: string, reason: string): void {
+    /** The node failed in a way that counts against it; `request` is the hash of what it failed at, if that may be why. */
+    failed(id: string, reason: string, request: string | null = null): void {
       const node = nodes.get(id);
-      if (node) setTrust(node, ejection.afterFailure(node.trust, reason, touch(), options.ejection));
+      if (node) setTrust(node, ejection.afterFailure(node.trust, { reason, request }, touch(), options.ejection));
     },
 
     /** The node lists the model but has not got it: its claim is not believed for a minute. */
@@ -306,22 +347,29 @@ export function createRegistry(options: RegistryOptions) {
     sweep(): void {
       const now = touch();
       for (const node of nodes.values()) {
-        if (livenessOf(now - node.lastHeardAt, options.liveness) !== "gone" || node.reserved > 0) continue;
+        const silentMs = now - node.lastHeardAt;
+        const liveness = livenessOf(silentMs, options.liveness);
+        const offline = liveness === "expired" || liveness === "gone";
+        if (offline && !node.saidOffline && node.intent !== "left") {
+          tell("offline", node.id, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
+        }
+        node.saidOffline = offline;
+        if (liveness !== "gone" || node.reserved > 0) continue;
         nodes.delete(node.id);
         options.onModels?.();
-        tell("removed", node.id, `no heartbeat for ${Math.round((now - node.lastHeardAt) / 1000)} s`);
+        tell("removed", node.id, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
       }
       changed();
     },
 
-    /** Slots of all nodes that are there to serve. */
-    slots(): number {
-      let slots = 0;
-      for (const node of nodes.values()) if (node.intent === "serving" && node.ollamaOk) slots += node.slots;
-      return slots;
+    /** Requests at nodes now. */
+    atNodes(): number {
+      let requests = 0;
+      for (const node of nodes.values()) requests += node.reserved;
+      return requests;
     },
 
-    /** Average milliseconds of a served request, newest weighing most; null before the first. */
-    averageServiceMs: (): number | null => serviceMs,
+    /** Milliseconds a request for `model` holds its slot, as measured; null before the first of all requests. */
+    serviceMs: (model: ModelKey): number | null => serviceTimes.of(model),
   };
 }

@@ -368,22 +368,13 @@ test.each<[what: string, act: (fleet: Fleet) => void]>([
   expect(fleet.capacityCalls()).toBeGreaterThan(before);
 });
 
-test("slots are those of nodes that are there to serve", () => {
-  const fleet = fakeFleet();
-  fleet.beat({ node_id: "a", slots: 2 });
-  fleet.beat({ node_id: "b", slots: 8, intent: "draining" });
-  fleet.beat({ node_id: "c", slots: 16, ollama: { ok: false } });
-  fleet.beat({ node_id: "d" });
-  expect(fleet.registry.slots()).toBe(6);
-});
-
-test("the average service time follows the newest requests", () => {
+test("how long a model holds a slot follows its newest requests", () => {
   const { registry } = joined();
-  expect(registry.averageServiceMs()).toBeNull();
-  registry.succeeded("a", 1000);
-  expect(registry.averageServiceMs()).toBe(1000);
-  registry.succeeded("a", 2000);
-  expect(registry.averageServiceMs()).toBe(1100);
+  expect(registry.serviceMs("m")).toBeNull();
+  registry.succeeded("a", 1000, "m");
+  expect(registry.serviceMs("m")).toBe(1000);
+  registry.succeeded("a", 2000, "m");
+  expect(registry.serviceMs("m")).toBe(1100);
 });
 
 test("nodes are listed in the order in which they joined", () => {
@@ -414,6 +405,31 @@ test("a process that was replaced does not speak for its node again", () => {
   expect(fleet.beat({ boot_id: "one", seq: 2, models: ["old"] })).toBeNull();
   expect(fleet.node()).toMatchObject({ bootId: "two", modelNames: ["new"] });
   expect(fleet.events.filter(({ event }) => event === "restarted")).toHaveLength(1);
+});
+
+test("when the newer of two agents with one name leaves, the older one has it back", () => {
+  const fleet = fakeFleet();
+  fleet.beat({ boot_id: "one", seq: 1 });
+  fleet.beat({ boot_id: "two", seq: 1 });
+  expect(fleet.registry.isReplaced("a", "one")).toBe(true);
+  fleet.beat({ boot_id: "two", seq: 2, intent: "left" });
+  expect(fleet.registry.isReplaced("a", "one")).toBe(false);
+  expect(fleet.beat({ boot_id: "one", seq: 2 })).not.toBeNull();
+  expect(fleet.node()).toMatchObject({ bootId: "one", intent: "serving" });
+});
+
+test("a node that goes silent is told of once when it is offline, and once when it is removed", async () => {
+  const fleet = fakeFleet();
+  fleet.beat();
+  for (let second = 0; second < 200; second++) {
+    await fleet.clock.advance(1000);
+    fleet.registry.sweep();
+  }
+  const told = fleet.events.map(({ event, detail }) => [event, detail]).slice(1);
+  expect(told).toEqual([
+    ["offline", "no heartbeat for 90 s"],
+    ["removed", "no heartbeat for 180 s"],
+  ]);
 });
 
 test("what a node had to do is given up when its agent was started again, and that is no failure of the new one", () => {

@@ -1,18 +1,22 @@
 /** What an attempt's outcome teaches about its node, and what is written down of it. */
 import { isSameSpelling } from "../shared/model_name.ts";
+import { withoutQuery } from "../shared/ollama_routes.ts";
+import { CLIENT_CLOSED_REQUEST, PATHS } from "../shared/protocol.ts";
 import type { AttemptOutcome, Failed } from "./forward.ts";
 import type { Job } from "./job.ts";
 import type { NodeRecord } from "./node_record.ts";
-import { RULES, readErrorLine } from "./policy/failover.ts";
+import { type FailureKind, RULES, readErrorLine } from "./policy/failover.ts";
+import type { Answer } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import type { RelayEnd } from "./relay.ts";
+import type { Reservation } from "./reservation.ts";
 
 /** Writes the attempt into the request's story. */
 export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcome, ms: number): void {
   job.record.attempted({
     node_id: node.id,
     ip_version: outcome.route?.family ?? null,
-    node_url: outcome.route ? outcome.route.origin + job.path : null,
+    node_url: outcome.route ? outcome.route.origin + withoutQuery(job.path) : null,
     outcome: outcome.kind === "answer" ? "ok" : outcome.kind === "failed" ? outcome.failure : outcome.kind,
     error: outcome.kind === "failed" ? outcome.message : null,
     duration_ms: Math.round(ms * 10) / 10,
@@ -22,7 +26,7 @@ export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcom
 /** What a failed attempt means for the node's place in the fleet. Answers are judged when they are whole. */
 export function learnFromFailure(job: Job, failed: Failed, registry: Registry): void {
   const { nodeId } = failed;
-  if (RULES[failed.failure].counts) registry.failed(nodeId, failed.message);
+  if (RULES[failed.failure].counts) registry.failed(nodeId, failed.message, suspectOf(job, failed.failure));
   switch (failed.failure) {
     case "model_missing": {
       // One route of Ollama's minds the case of a name; that it found nothing says nothing about the model then.
@@ -42,20 +46,26 @@ export function learnFromFailure(job: Job, failed: Failed, registry: Registry): 
   }
 }
 
-/** What the end of a committed answer means: for the node's trust, and for the request's record. */
+/** How an attempt was sent that got an answer: beside how many others at that node, and how long before its end. */
+export interface Sent extends Pick<Reservation, "atNode"> {
+  readonly ms: number;
+}
+
+/** What the end of a committed answer means: for the node's trust and slots, and for the request's record. */
 export function learnFromEnd(
   job: Job,
-  nodeId: string,
-  status: number,
+  { nodeId, answer: { status } }: { readonly nodeId: string; readonly answer: Pick<Answer, "status"> },
+  { atNode, ms }: Sent,
   end: RelayEnd,
-  ms: number,
   registry: Registry,
 ): void {
   switch (end.kind) {
     case "client left":
-      return job.record.finish({ status: 499, error: `the client left: ${end.why}` });
+      return job.record.finish({ status: CLIENT_CLOSED_REQUEST, error: `the client left: ${end.why}` });
     case "cut":
-      if (RULES[end.error.failure].counts) registry.failed(nodeId, end.error.message);
+      if (RULES[end.error.failure].counts) {
+        registry.failed(nodeId, end.error.message, suspectOf(job, end.error.failure));
+      }
       return job.record.finish({ status, error: end.error.message });
     case "whole":
       if (end.end?.kind === "error") {
@@ -63,8 +73,14 @@ export function learnFromEnd(
         return job.record.finish({ status, error: end.end.message });
       }
       // A question that ran no model says nothing about how long requests take, nor that the node can run one.
-      if (status < 300 && job.needs.slot) registry.succeeded(nodeId, ms);
-      if (end.end?.kind === "done") job.record.tokens(end.end.promptTokens, end.end.completionTokens);
+      if (status < 300 && job.needs.slot) registry.succeeded(nodeId, ms, job.key);
+      if (end.end?.kind === "done") {
+        const { promptTokens, completionTokens, slotWaitMs } = end.end;
+        job.record.tokens(promptTokens, completionTokens);
+        if (slotWaitMs !== null && atNode > 0) {
+          registry.waitedForSlot(nodeId, { waitMs: slotWaitMs, totalMs: ms, atNode });
+        }
+      }
       return job.record.finish({ status, error: status < 400 ? null : `the node answered ${status}` });
   }
 }
@@ -73,5 +89,16 @@ export function learnFromEnd(
 function learnFromErrorLine(job: Job, nodeId: string, message: string, registry: Registry): void {
   const { kind } = readErrorLine(message);
   if (kind === "out_of_memory") registry.unfit(nodeId, job.key);
-  else if (kind !== "rejected") registry.failed(nodeId, message);
+  else if (kind !== "rejected") registry.failed(nodeId, message, suspectOf(job, kind));
+}
+
+/** Ways to fail that no request can be the cause of. */
+const NODES_OWN: ReadonlySet<FailureKind> = new Set(["unreachable", "node_lost"]);
+
+/** The hash of the request that may be why a node failed so, or null. The id that /jobs puts into the body is left out. */
+function suspectOf({ id, path, body }: Job, failure: FailureKind): string | null {
+  if (NODES_OWN.has(failure)) return null;
+  const at = path === PATHS.execute ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).lastIndexOf(id) : -1;
+  if (at < 0) return String(Bun.hash(body));
+  return `${Bun.hash(body.subarray(0, at))} ${Bun.hash(body.subarray(at + Buffer.byteLength(id)))}`;
 }

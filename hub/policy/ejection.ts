@@ -5,11 +5,25 @@ export interface EjectionLimits {
   readonly maxFailures: number;
 }
 
+/** A failure that counts against a node. */
+export interface Failure {
+  /** Shown to people. */
+  readonly reason: string;
+  /** Hash of the request that failed; null where no request can be to blame, such as a connection that was refused. */
+  readonly request: string | null;
+}
+
 /** One finished request in the sliding window. */
 interface Sample {
   readonly at: number;
-  readonly failed: boolean;
+  readonly failure: Failure | null;
 }
+
+/** Who the failures since the last success speak against: the node, or as well the one request that they all are of. */
+type Suspect =
+  | { readonly kind: "nobody" }
+  | { readonly kind: "request"; readonly hash: string }
+  | { readonly kind: "node" };
 
 interface Common {
   /** Failures since the last success; shown as `failure_count`. */
@@ -22,6 +36,9 @@ export interface Admitted extends Common {
   readonly kind: "admitted";
   /** Monotonic ms since when it has been admitted. */
   readonly since: number;
+  /** The same where it had been ejected before: from then on its share rises (ramp.ts). Null for a newcomer. */
+  readonly readmittedAt: number | null;
+  readonly suspect: Suspect;
   readonly window: readonly Sample[];
 }
 
@@ -53,9 +70,11 @@ const TRIAL_SUCCESSES = 2;
 /** Milliseconds of good behaviour after which earlier ejections are forgotten. */
 const FORGIVEN_AFTER_MS = 600_000;
 
+const NOBODY: Suspect = { kind: "nobody" };
+
 /** The trust of a node that has just registered at monotonic `now`. */
-export function newcomer(now: number): Trust {
-  return { kind: "admitted", failures: 0, ejections: 0, since: now, window: [] };
+export function newcomer(now: number): Admitted {
+  return { kind: "admitted", failures: 0, ejections: 0, since: now, readmittedAt: null, suspect: NOBODY, window: [] };
 }
 
 /** Trust after a request was served well. */
@@ -67,12 +86,13 @@ export function afterSuccess(trust: Trust, now: number): Trust {
         ...trust,
         failures: 0,
         ejections: forgiven ? 0 : trust.ejections,
-        window: sample(trust.window, { at: now, failed: false }),
+        suspect: NOBODY,
+        window: sample(trust.window, { at: now, failure: null }),
       };
     }
     case "trial":
       return trust.successes + 1 >= TRIAL_SUCCESSES
-        ? { kind: "admitted", failures: 0, ejections: trust.ejections, since: now, window: [] }
+        ? { ...newcomer(now), ejections: trust.ejections, readmittedAt: now }
         : { ...trust, failures: 0, successes: trust.successes + 1 };
     case "ejected":
       // Work that was running when the node was ejected, or last-resort work. It does not shorten the cool-down.
@@ -80,19 +100,27 @@ export function afterSuccess(trust: Trust, now: number): Trust {
   }
 }
 
-/** Trust after a failure that counts against the node; `reason` is shown to people. */
-export function afterFailure(trust: Trust, reason: string, now: number, limits: EjectionLimits): Trust {
+/**
+ * Trust after a failure that counts against the node. One request alone, however often it comes, ejects no node: it
+ * would take down one after the other (faults.md L15). With `maxFailures` 1 it does, since that was asked for.
+ */
+export function afterFailure(trust: Trust, failure: Failure, now: number, limits: EjectionLimits): Trust {
   const failures = trust.failures + 1;
+  const { reason } = failure;
   switch (trust.kind) {
     case "admitted": {
-      const window = sample(trust.window, { at: now, failed: true });
-      if (failures >= limits.maxFailures)
+      const suspect = accuse(trust.suspect, failure);
+      if (failures >= limits.maxFailures && (suspect.kind === "node" || limits.maxFailures === 1)) {
         return eject(trust, `${failures} failure${failures === 1 ? "" : "s"} in a row, last: ${reason}`, now);
-      const failed = window.filter((entry) => entry.failed).length;
-      if (window.length >= WINDOW_REQUESTS && failed / window.length >= WINDOW_FAILED_RATIO) {
-        return eject(trust, `${failed} of ${window.length} requests failed in a minute, last: ${reason}`, now);
       }
-      return { ...trust, failures, window };
+      const window = sample(trust.window, { at: now, failure });
+      const failed = window.flatMap((entry) => entry.failure ?? []);
+      if (window.length >= WINDOW_REQUESTS && failed.length / window.length >= WINDOW_FAILED_RATIO) {
+        if (failed.reduce(accuse, NOBODY).kind === "node") {
+          return eject(trust, `${failed.length} of ${window.length} requests failed in a minute, last: ${reason}`, now);
+        }
+      }
+      return { ...trust, failures, suspect, window };
     }
     case "trial":
       return eject(trust, `failed on trial: ${reason}`, now);
@@ -116,6 +144,12 @@ export function afterProbe(trust: Trust, now: number): Trust {
 export function afterRestart(trust: Trust): Trust {
   if (trust.kind !== "ejected") return trust;
   return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0 };
+}
+
+function accuse(before: Suspect, { request }: Failure): Suspect {
+  if (request === null || before.kind === "node") return { kind: "node" };
+  if (before.kind === "nobody" || before.hash === request) return { kind: "request", hash: request };
+  return { kind: "node" };
 }
 
 function eject(trust: Trust, reason: string, now: number): Ejected {

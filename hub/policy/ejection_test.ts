@@ -13,7 +13,7 @@ function after(trust: Trust, event: EventKind, now: number): Trust {
     case "success":
       return ejection.afterSuccess(trust, now);
     case "failure":
-      return ejection.afterFailure(trust, "reset", now, limits);
+      return ejection.afterFailure(trust, { reason: "reset", request: null }, now, limits);
     case "loss":
       return ejection.afterLoss(trust, "silent for 15 s", now);
     case "probe":
@@ -23,9 +23,11 @@ function after(trust: Trust, event: EventKind, now: number): Trust {
   }
 }
 
+const failureOf = (request: string | null): ejection.Failure => ({ reason: "reset", request });
+
 /** Plays `events` a millisecond apart, from a newcomer. */
 function play(...events: EventKind[]): Trust {
-  return events.reduce((trust, event, at) => after(trust, event, at), ejection.newcomer(0));
+  return events.reduce<Trust>((trust, event, at) => after(trust, event, at), ejection.newcomer(0));
 }
 
 function mustBeEjected(trust: Trust): Ejected {
@@ -107,7 +109,7 @@ test("two failures, a success and two failures leave a node admitted", () => {
 });
 
 test("NODE_MAX_FAILURES=1 ejects at the first failure", () => {
-  const trust = ejection.afterFailure(ejection.newcomer(0), "reset", 5, { maxFailures: 1 });
+  const trust = ejection.afterFailure(ejection.newcomer(0), failureOf("any"), 5, { maxFailures: 1 });
   expect(trust).toEqual({
     kind: "ejected",
     failures: 1,
@@ -199,7 +201,7 @@ function steps(
   look: (before: Trust, event: EventKind, after: Trust, now: number) => void,
 ): void {
   let now = 0;
-  let trust = ejection.newcomer(0);
+  let trust: Trust = ejection.newcomer(0);
   for (const { event, waited } of events) {
     now += waited;
     const next = after(trust, event, now);
@@ -320,7 +322,7 @@ test("what says nothing about the node's work leaves its trust the very same", (
 });
 
 test("the window is bounded under any load, and the newest hundred decide", () => {
-  let trust = ejection.newcomer(0);
+  let trust: Trust = ejection.newcomer(0);
   for (let request = 0; request < 10_000; request++) trust = ejection.afterSuccess(trust, request);
   if (trust.kind !== "admitted") throw new Error("a node that serves is admitted");
   expect(trust.window).toHaveLength(100);

@@ -3,6 +3,7 @@ import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
 import type { Capability, NodeIntent } from "../../shared/protocol.ts";
 import type { Trust } from "./ejection.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
+import { slotsAt } from "./ramp.ts";
 
 /** What is known of a node when a request is placed. Times are monotonic milliseconds. */
 export interface NodeFacts {
@@ -32,6 +33,7 @@ export interface NodeFacts {
   readonly restingUntil: number;
   /** Requests this hub has given it and not got back. */
   readonly reserved: number;
+  /** Requests it works on at once, as far as that was learned: at most what it reported. */
   readonly slots: number;
   /** Ratio 0 to 1 from the last heartbeat. */
   readonly cpu: number;
@@ -98,7 +100,7 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
   if (!needs.slot) return null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
   if (now < node.restingUntil) return "resting";
-  return node.reserved < node.slots ? null : "full";
+  return node.reserved < slotsAt(node, now) ? null : "full";
 }
 
 /** True when `reason` goes away as work finishes, so that a request should wait rather than be refused. */

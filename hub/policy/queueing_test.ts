@@ -1,30 +1,57 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type QueueFacts, retryAfterSeconds } from "./queueing.ts";
+import { expectedWaitMs, type ModelQueue, retryAfterSeconds } from "./queueing.ts";
 
-test.each<[what: string, facts: QueueFacts, seconds: number]>([
-  ["nothing is known yet", { waiting: 0, slots: 4, serviceMs: null }, 1],
-  ["one waits for one slot of 10 s", { waiting: 1, slots: 1, serviceMs: 10_000 }, 20],
-  ["seven wait for four slots of 10 s", { waiting: 7, slots: 4, serviceMs: 10_000 }, 20],
-  ["a part of a second is left", { waiting: 0, slots: 4, serviceMs: 10_000 }, 3],
-  ["requests take no time", { waiting: 100, slots: 4, serviceMs: 0 }, 1],
-  ["no node serves", { waiting: 4, slots: 0, serviceMs: 2_000 }, 10],
-  ["it would take an hour", { waiting: 512, slots: 1, serviceMs: 60_000 }, 120],
-])("when %s the client is told a whole number of seconds", (_, facts, seconds) => {
-  expect(retryAfterSeconds(facts)).toBe(seconds);
+const queue = (waiting: number, serviceMs: number | null, slots: Record<string, number> = { a: 4 }): ModelQueue => ({
+  waiting,
+  serviceMs,
+  slots: new Map(Object.entries(slots)),
 });
 
-test("the answer is always a whole number from 1 to 120", () => {
-  const facts = fc.record({
-    waiting: fc.nat(1_000_000),
-    slots: fc.nat(10_000),
-    serviceMs: fc.option(fc.double({ min: 0, max: 1e12, noNaN: true })),
-  });
+test.each<[what: string, queue: ModelQueue, others: ModelQueue[], waitMs: number]>([
+  ["nothing is known yet", queue(0, null), [], 250],
+  ["it is next for the only slot, and requests take 10 s", queue(0, 10_000, { a: 1 }), [], 10_000],
+  ["one waits for one slot", queue(1, 10_000, { a: 1 }), [], 20_000],
+  ["seven wait for four slots of two nodes", queue(7, 10_000, { a: 1, b: 3 }), [], 20_000],
+  ["requests take no time", queue(100, 0), [], 0],
+  ["no node serves", queue(4, 2_000, {}), [], 10_000],
+  ["others wait for the same node", queue(0, 1_000, { a: 1 }), [queue(2, 5_000, { a: 1 })], 11_000],
+  ["others wait for a node of their own", queue(0, 1_000, { a: 1 }), [queue(9, 5_000, { b: 1 })], 1_000],
+  ["a quarter of the others' slots is here", queue(0, 1_000, { a: 1 }), [queue(4, 1_000, { a: 1, b: 3 })], 2_000],
+  ["others wait of whom nothing is known", queue(0, 3_000, { a: 1 }), [queue(1, null, { a: 1 })], 6_000],
+  ["others wait for what nobody serves", queue(0, 1_000, { a: 1 }), [queue(9, 1_000, {})], 1_000],
+])("when %s the expected wait follows from it", (_, own, others, waitMs) => {
+  expect(expectedWaitMs(own, others)).toBe(waitMs);
+});
+
+const anyQueue = fc.record({
+  waiting: fc.nat(100_000),
+  serviceMs: fc.option(fc.double({ min: 0, max: 1e9, noNaN: true })),
+  slots: fc
+    .array(fc.tuple(fc.constantFrom("a", "b", "c"), fc.integer({ min: 1, max: 64 })))
+    .map((pairs) => new Map(pairs)),
+});
+
+test("another waiter never shortens the wait, whichever model it is for", () => {
   fc.assert(
-    fc.property(facts, (queue) => {
-      const seconds = retryAfterSeconds(queue);
-      expect(Number.isInteger(seconds)).toBe(true);
-      expect(seconds).toBeWithin(1, 121);
+    fc.property(anyQueue, anyQueue, (own, other) => {
+      const wait = expectedWaitMs(own, [other]);
+      expect(Number.isFinite(wait)).toBe(true);
+      expect(wait).toBeGreaterThanOrEqual(expectedWaitMs(own, []));
+      expect(expectedWaitMs({ ...own, waiting: own.waiting + 1 }, [other])).toBeGreaterThanOrEqual(wait);
+      expect(expectedWaitMs(own, [{ ...other, waiting: other.waiting + 1 }])).toBeGreaterThanOrEqual(wait);
     }),
   );
+});
+
+test.each([
+  [0, 1],
+  [250, 1],
+  [1_000, 1],
+  [1_001, 2],
+  [20_000, 20],
+  [3_600_000, 120],
+  [Number.MAX_VALUE, 120],
+])("a client that could wait %p ms here is told to come again after %p s", (waitMs, seconds) => {
+  expect(retryAfterSeconds(waitMs)).toBe(seconds);
 });

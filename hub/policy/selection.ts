@@ -2,6 +2,7 @@
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { isLoading, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
+import { busyness, slotsAt } from "./ramp.ts";
 
 export type Choice<Node extends NodeFacts> =
   | { readonly kind: "node"; readonly node: Node }
@@ -93,7 +94,7 @@ function hasDigest(node: NodeFacts, { model, digest }: Placement): boolean {
 export function compare(a: NodeFacts, b: NodeFacts, request: Placement, now: number, limits: LivenessLimits): number {
   return (
     staleness(a, now, limits) - staleness(b, now, limits) ||
-    a.reserved / a.slots - b.reserved / b.slots ||
+    busyness(a, now) - busyness(b, now) ||
     Number(b.loaded.has(request.model)) - Number(a.loaded.has(request.model)) ||
     coarse(a.cpu) - coarse(b.cpu) ||
     a.trust.failures - b.trust.failures ||
@@ -111,7 +112,7 @@ function staleness(node: NodeFacts, now: number, limits: LivenessLimits): number
 }
 
 function hasRoom(node: NodeFacts, now: number): boolean {
-  return node.reserved < node.slots && now >= node.restingUntil;
+  return node.reserved < slotsAt(node, now) && now >= node.restingUntil;
 }
 
 /** How little is hoped of a node that is used rather than refuse: least on trial, most where the model did not fit. */
