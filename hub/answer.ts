@@ -1,5 +1,5 @@
 /** The ways a request ends towards its client: a node's answer, a refusal, or nobody there any more. */
-import { HEADERS } from "../shared/protocol.ts";
+import { CLIENT_CLOSED_REQUEST, HEADERS } from "../shared/protocol.ts";
 import type { Failed } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { whyNobody } from "./no_node.ts";
@@ -7,9 +7,6 @@ import type { LivenessLimits } from "./policy/liveness.ts";
 import type { Answer } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import { type RelayDeps, type RelayEnd, relay } from "./relay.ts";
-
-/** Status written into the log for a client that left; nginx's number, nobody receives it. */
-const CLIENT_CLOSED_REQUEST = 499;
 
 export interface ConcludeDeps extends RelayDeps {
   readonly registry: Registry;
@@ -71,7 +68,7 @@ export function describe(refusal: Refusal): string {
     case "unknown_model":
       return "No node has the requested model";
     case "no_node":
-      return `No healthy nodes available for requested model: ${refusal.reasons.join("; ")}`;
+      return `No healthy nodes available for requested model: ${refusal.reasons.join("; ") || "no node has joined this hub"}`;
     case "pin_impossible":
     case "not_passed":
       return refusal.message;
@@ -91,5 +88,7 @@ export function describe(refusal: Refusal): string {
 function headersOf(job: Pick<Job, "id" | "record">, nodeId: string | null): Headers {
   const headers = new Headers({ [HEADERS.requestId]: job.id, [HEADERS.attempts]: String(job.record.attempts) });
   if (nodeId !== null) headers.set(HEADERS.nodeId, nodeId);
+  const { queuePosition } = job.record;
+  if (queuePosition !== null) headers.set(HEADERS.queuePosition, String(queuePosition));
   return headers;
 }

@@ -6,7 +6,7 @@ import { describeIssues } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { HEADERS, PATHS } from "../shared/protocol.ts";
 import { accountRoutes } from "./api/account.ts";
-import type { HubEnv } from "./api/body.ts";
+import { type HubEnv, releaser } from "./api/body.ts";
 import { cors } from "./api/cors.ts";
 import { dashboard } from "./api/dashboard.ts";
 import { docsRoutes } from "./api/docs.ts";
@@ -16,9 +16,11 @@ import { logsQuery } from "./api/logs_query.ts";
 import { manageRoutes } from "./api/manage.ts";
 import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
 import { servedRoutes } from "./api/ollama.ts";
+import { queueRoute } from "./api/queue.ts";
 import { serve } from "./api/serve.ts";
 import { strictMethods, unrouted } from "./api/unrouted.ts";
 import type { ManageDeps } from "./api/visit.ts";
+import type { Comeback } from "./comeback.ts";
 import type { DigestWatch } from "./digest_watch.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
 
@@ -26,6 +28,7 @@ export interface HubAppDeps extends ManageDeps {
   readonly allowedOrigins: AllowedOrigins;
   readonly digests: DigestWatch;
   readonly log: Logger;
+  readonly comeback: Pick<Comeback, "heard">;
   /** New at every start of the hub; nodes register again when it changes. */
   readonly bootId: string;
 }
@@ -39,17 +42,18 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     await next();
     context.header(HEADERS.hubBootId, hub.bootId);
   });
-  app.use(cors(hub.allowedOrigins));
+  app.use(cors(hub.allowedOrigins, hub.log));
   app.use(strictMethods(app.routes));
   app.notFound(unrouted);
   app.onError((error, context) => {
+    releaser(context)();
     hub.log.error({ err: error, method: context.req.method, path: context.req.path }, "unexpected error");
     return context.json({ detail: "Internal error in the hub; its log has the details" }, 500);
   });
 
   app.get(PATHS.healthz, (context) => context.json({ status: "ok" }));
 
-  app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, registry));
+  app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, registry, hub.comeback));
 
   app.get("/nodes", (context) => {
     const now = registry.now();
@@ -66,6 +70,7 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   );
 
   app.post("/jobs", (context) => serve(context, jobsRoute, hub));
+  app.route("/", queueRoute(hub));
   app.route("/", servedRoutes(hub));
   app.route("/", listRoutes(hub));
   app.route("/", manageRoutes(hub));

@@ -6,6 +6,8 @@ import type { ModelKey } from "../shared/model_name.ts";
 export type Turn = "look" | "timeout" | "left" | "stopping";
 
 export interface Ticket extends Disposable {
+  /** Its place among those who waited for the same model when it entered; 1 is next. */
+  readonly position: number;
   /**
    * Resolves when it is this waiter's turn to look for a place, and nobody before it can take one. `passOn` says that
    * this waiter cannot use every node (it was at some already), so those behind it may look as well.
@@ -34,6 +36,14 @@ export interface WaiterOptions {
   readonly deadlineAt?: number;
 }
 
+/** Those who wait for one model. */
+export interface WaitingFor {
+  readonly model: ModelKey;
+  readonly waiting: number;
+  /** Milliseconds for which the one who came first has waited. */
+  readonly oldestWaitMs: number;
+}
+
 export type WaitingRoom = ReturnType<typeof createWaitingRoom>;
 
 interface Waiter {
@@ -60,12 +70,17 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
     else waiter.woken = true;
   }
 
-  /** True when nobody before `index` could take a place that the waiter there finds. */
+  /** True when nobody before `index` could take a place that the waiter there finds. Mostly the first says no. */
   function mayLook(queue: readonly Waiter[], index: number): boolean {
-    return queue.slice(0, index).every((waiter) => waiter.passesOn);
+    for (let before = 0; before < index; before++) if (!queue[before]?.passesOn) return false;
+    return true;
   }
 
   return {
+    /** Waiters at most, and milliseconds each stays at most. */
+    size,
+    timeoutMs,
+
     /** Requests that wait now. */
     get length() {
       return length;
@@ -73,6 +88,13 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
 
     /** Requests that wait for `model`. */
     waitingFor: (model: ModelKey): number => queues.get(model)?.length ?? 0,
+
+    /** Everybody who waits, by model. */
+    queues: (): WaitingFor[] =>
+      Array.from(queues, ([model, queue]) => {
+        const oldest = queue.reduce((first, { since }) => Math.min(first, since), Number.POSITIVE_INFINITY);
+        return { model, waiting: queue.length, oldestWaitMs: clock.now() - oldest };
+      }),
 
     /** True when somebody waits for `model`: a newcomer must not overtake them. */
     hasWaiters: (model: ModelKey): boolean => queues.has(model),
@@ -95,7 +117,8 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       if (front) queue.unshift(waiter);
       else queue.push(waiter);
       // It may have seen a place, and entered only so as not to overtake anybody. Alone, it saw none.
-      waiter.woken = queue.length > 1 && mayLook(queue, queue.indexOf(waiter));
+      const position = front ? 1 : queue.length;
+      waiter.woken = queue.length > 1 && mayLook(queue, position - 1);
       length++;
 
       let present = true;
@@ -110,6 +133,7 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       };
 
       return {
+        position,
         leave,
         [Symbol.dispose]: leave,
         turn(passOn) {
@@ -118,8 +142,10 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
           const remaining = Math.min(waiter.since + timeoutMs, deadlineAt) - clock.now();
           if (remaining <= 0) return Promise.resolve("timeout");
           waiter.passesOn = passOn;
-          const next = queue.indexOf(waiter) + 1;
-          if (passOn && mayLook(queue, next)) wake(queue[next]);
+          if (passOn) {
+            const next = queue.indexOf(waiter) + 1;
+            if (mayLook(queue, next)) wake(queue[next]);
+          }
           if (waiter.woken) {
             waiter.woken = false;
             return Promise.resolve("look");

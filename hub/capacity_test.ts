@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
 import { type FakeClock, fakeClock } from "../shared/testing/fake_clock.ts";
 import { createWaitingRoom, type Ticket, type Turn, type WaitingRoom } from "./capacity.ts";
 
@@ -262,135 +261,6 @@ test("leaving twice frees one place", () => {
   expect(room.length).toBe(1);
 });
 
-/** One of the fleet's requests, as dispatch goes about it. */
-interface Client {
-  readonly arrived: number;
-  readonly model: string;
-  /** The node it cannot use, because it was there already. */
-  readonly avoids: number | null;
-  readonly abort: AbortController;
-  state: "waiting" | "placed" | "refused" | "gone";
-}
-
-type Command =
-  | { readonly kind: "arrive"; readonly model: string; readonly avoids: number | null }
-  | { readonly kind: "free"; readonly node: number }
-  | { readonly kind: "free both" }
-  | { readonly kind: "abort"; readonly which: number }
-  | { readonly kind: "wake" };
-
-/** Plays commands against a waiting room as the request path uses it, and shows the state after each one has settled. */
-async function play(
-  commands: readonly Command[],
-  size: number,
-  check: (state: { waiting: Client[]; free: readonly number[]; room: WaitingRoom; placed: Client[] }) => void,
-): Promise<void> {
-  const { clock, room } = open(size);
-  const free = [0, 0];
-  const clients: Client[] = [];
-  const placed: Client[] = [];
-  const usable = (client: Client) => free.findIndex((slots, node) => slots > 0 && node !== client.avoids);
-
-  async function serve(client: Client): Promise<void> {
-    let ticket: Ticket | null = null;
-    for (;;) {
-      const node = usable(client);
-      if (node < 0 || (ticket === null && room.hasWaiters(client.model))) {
-        ticket ??= room.enter(client.model, client.abort.signal, { front: client.avoids !== null });
-        if (ticket === null) {
-          client.state = "refused";
-          return;
-        }
-        if ((await ticket.turn(client.avoids !== null)) === "look") continue;
-        client.state = "gone";
-        ticket.leave();
-        return;
-      }
-      free[node] = (free[node] ?? 0) - 1;
-      client.state = "placed";
-      placed.push(client);
-      ticket?.leave();
-      return;
-    }
-  }
-  function give(node: number): void {
-    free[node] = (free[node] ?? 0) + 1;
-    room.wake();
-  }
-
-  for (const command of commands) {
-    if (command.kind === "arrive") {
-      const { model, avoids } = command;
-      const client: Client = {
-        arrived: clients.length,
-        model,
-        avoids,
-        abort: new AbortController(),
-        state: "waiting",
-      };
-      clients.push(client);
-      void serve(client);
-    } else if (command.kind === "free") {
-      give(command.node);
-    } else if (command.kind === "free both") {
-      give(0);
-      give(1);
-    } else if (command.kind === "abort") {
-      const waiting = clients.filter(({ state }) => state === "waiting");
-      waiting[command.which % Math.max(1, waiting.length)]?.abort.abort();
-    } else {
-      room.wake();
-    }
-    await clock.advance(0);
-    check({ waiting: clients.filter(({ state }) => state === "waiting"), free, room, placed });
-  }
-}
-
-const commandsWith = (avoids: fc.Arbitrary<number | null>): fc.Arbitrary<Command[]> =>
-  fc.array(
-    fc.oneof(
-      {
-        weight: 4,
-        arbitrary: fc.record({ kind: fc.constant("arrive" as const), model: fc.constantFrom("m", "n"), avoids }),
-      },
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant("free" as const), node: fc.nat(1) }) },
-      { weight: 1, arbitrary: fc.constant({ kind: "free both" as const }) },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constant("abort" as const), which: fc.nat(20) }) },
-      { weight: 1, arbitrary: fc.constant({ kind: "wake" as const }) },
-    ),
-    { maxLength: 40 },
-  );
-
-test("whatever comes and goes, nobody waits beside a free slot it could use, and the count is exact", async () => {
-  const avoids = fc.constantFrom(null, null, 0, 1);
-  await fc.assert(
-    fc.asyncProperty(commandsWith(avoids), fc.constantFrom(2, 512), async (commands, size) => {
-      await play(commands, size, ({ waiting, free, room }) => {
-        expect(room.length).toBe(waiting.length);
-        expect(room.length).toBeLessThanOrEqual(size);
-        for (const client of waiting) {
-          expect(free.filter((slots, node) => slots > 0 && node !== client.avoids)).toEqual([]);
-        }
-      });
-    }),
-    { numRuns: 300 },
-  );
-});
-
-test("whatever comes and goes, requests for one model that may use any node are placed in the order of arrival", async () => {
-  await fc.assert(
-    fc.asyncProperty(commandsWith(fc.constant(null)), async (commands) => {
-      await play(commands, 512, ({ placed }) => {
-        for (const model of ["m", "n"]) {
-          const order = placed.filter((client) => client.model === model).map(({ arrived }) => arrived);
-          expect(order).toEqual(order.toSorted((a, b) => a - b));
-        }
-      });
-    }),
-    { numRuns: 300 },
-  );
-});
-
 test("those who wait are counted by model, and no more once they left, however they did", async () => {
   const { clock, room } = open();
   const leaving = new AbortController();
@@ -407,4 +277,18 @@ test("those who wait are counted by model, and no more once they left, however t
   expect(counts()).toEqual([1, 1, 0]);
   first[Symbol.dispose]();
   expect(counts()).toEqual([0, 1, 0]);
+});
+
+test("everybody is told at which place of its model's queue it entered, and it stays in the list until it leaves", async () => {
+  const { clock, room } = open();
+  const positions = [enter(room, "m"), enter(room, "n"), enter(room, "m"), enter(room, "m", { front: true })];
+  expect(positions.map(({ position }) => position)).toEqual([1, 1, 2, 1]);
+  await clock.advance(3 * SECOND);
+  const late = enter(room, "n", { waitedMs: 5 * SECOND });
+  expect(room.queues()).toEqual([
+    { model: "m", waiting: 3, oldestWaitMs: 3 * SECOND },
+    { model: "n", waiting: 2, oldestWaitMs: 5 * SECOND },
+  ]);
+  for (const ticket of [...positions, late]) ticket.leave();
+  expect(room.queues()).toEqual([]);
 });

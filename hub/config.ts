@@ -78,6 +78,14 @@ export const HUB_SETTINGS = {
     doc: "Largest request body; larger ones are refused with 413",
     parse: number(0.001, 4096),
   },
+  maxBufferedMb: {
+    variable: "MAX_BUFFERED_MB",
+    fallback: null,
+    fallbackShown: "1/8 of the memory",
+    unit: "MB",
+    doc: "Request bodies held at a time, all together; what does not fit is refused with 503 before it is read",
+    parse: number(0.001, 1_000_000),
+  } satisfies Setting<number | null> as Setting<number | null>,
   management: {
     variable: "MANAGEMENT",
     fallback: "on",
@@ -148,6 +156,12 @@ export function readHubConfig(environment: Environment): HubConfig {
   if (config.modelLoadTimeout < config.nodeRequestTimeout) {
     problems.push(
       `MODEL_LOAD_TIMEOUT=${config.modelLoadTimeout} must not be less than NODE_REQUEST_TIMEOUT=${config.nodeRequestTimeout}`,
+    );
+  }
+  if (config.maxBufferedMb !== null && config.maxBufferedMb < config.maxBodyMb) {
+    problems.push(
+      `MAX_BUFFERED_MB=${config.maxBufferedMb} must not be less than MAX_BODY_MB=${config.maxBodyMb}: ` +
+        "a body of that size could never be taken",
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);

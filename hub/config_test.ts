@@ -35,6 +35,7 @@ test("without any variable the hub is the user's own", () => {
     queueSize: 512,
     queueTimeout: 120,
     maxBodyMb: 128,
+    maxBufferedMb: null,
     management: "on",
     allowCloud: false,
     allowedOrigins: [],
@@ -62,6 +63,7 @@ test("every variable is read under its own name", () => {
     QUEUE_SIZE: "0",
     QUEUE_TIMEOUT: "3",
     MAX_BODY_MB: "0.5",
+    MAX_BUFFERED_MB: "2.5",
     MANAGEMENT: "off",
     ALLOW_CLOUD: "1",
     OLLAMA_ORIGINS: "http://example.com,https://*.example.org",
@@ -91,6 +93,7 @@ test("every variable is read under its own name", () => {
     queueSize: 0,
     queueTimeout: 3,
     maxBodyMb: 0.5,
+    maxBufferedMb: 2.5,
     management: "off",
     allowCloud: true,
     allowedOrigins: ["http://example.com", "https://*.example.org"],
@@ -117,6 +120,7 @@ test.each<[variable: string, value: string, right: string]>([
   ["QUEUE_SIZE", "-1", "a whole number from 0 to 1000000"],
   ["QUEUE_TIMEOUT", "x", "a number from 0.05 to 86400"],
   ["MAX_BODY_MB", "0", "a number from 0.001 to 4096"],
+  ["MAX_BUFFERED_MB", "-1", "a number from 0.001 to 1000000"],
   ["DRAIN_TIMEOUT", "x", "a number from 0.05 to 86400"],
   ["LOG_LEVEL", "loud", "one of DEBUG, INFO, WARNING, ERROR"],
   ["LOG_PROMPTS", "maybe", "1 nor 0"],
@@ -137,6 +141,7 @@ test.each<[text: string, names: string[]]>([
   ["HEARTBEAT_TTL_SECONDS=59", ["HEARTBEAT_INTERVAL=30", "HEARTBEAT_TTL_SECONDS=59"]],
   ["HEARTBEAT_TTL_SECONDS=180", ["HEARTBEAT_TTL_SECONDS=180", "HEARTBEAT_OFFLINE_SECONDS=180"]],
   ["HEARTBEAT_OFFLINE_SECONDS=60", ["HEARTBEAT_TTL_SECONDS=90", "HEARTBEAT_OFFLINE_SECONDS=60"]],
+  ["MAX_BUFFERED_MB=100", ["MAX_BUFFERED_MB=100", "MAX_BODY_MB=128"]],
   ["NODE_REQUEST_TIMEOUT=200 MODEL_LOAD_TIMEOUT=100", ["NODE_REQUEST_TIMEOUT=200", "MODEL_LOAD_TIMEOUT=100"]],
 ])("%s contradicts itself and stops with one sentence that names both", (text, names) => {
   const [sentence, ...others] = problems(environmentOf(text));
@@ -153,6 +158,7 @@ test.each([
   "HEARTBEAT_TTL_SECONDS=179.9",
   "HEARTBEAT_TTL_SECONDS=60",
   "NODE_REQUEST_TIMEOUT=300",
+  "MAX_BUFFERED_MB=128",
   "NODE_REQUEST_TIMEOUT=60 MODEL_LOAD_TIMEOUT=60",
 ])("%s is just possible", (text) => {
   expect(problems(environmentOf(text))).toEqual([]);

@@ -6,7 +6,9 @@ import { type HttpServer, listen } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { createHubApp } from "./app.ts";
 import { createBlobPlaces } from "./blob_places.ts";
+import { budgetSize, createBodyBudget } from "./body_budget.ts";
 import { createWaitingRoom } from "./capacity.ts";
+import { createComeback } from "./comeback.ts";
 import type { HubConfig } from "./config.ts";
 import { createConversations } from "./conversations.ts";
 import type { DeliveryTimes } from "./deliver.ts";
@@ -15,6 +17,7 @@ import { createFleetLists } from "./fleet_lists.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type FleetEvent, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
+import { createRetries } from "./retries.ts";
 
 export interface HubParts {
   readonly clock?: Clock;
@@ -22,6 +25,10 @@ export interface HubParts {
   readonly probeTimes?: ProbeTimes;
   readonly deliveryTimes?: DeliveryTimes;
   readonly slowReaderMs?: number;
+  /** IDLE_TIMEOUT_SECONDS unless a test cannot wait for so long. */
+  readonly idleTimeoutSeconds?: number;
+  /** Bytes of memory this process may use; 4 GB unless told otherwise. */
+  readonly memory?: number;
   readonly log: Logger;
 }
 
@@ -36,6 +43,7 @@ const DELIVERY_TIMES: DeliveryTimes = { connectMs: 2_000, staggerMs: 250 };
 /** Silence after which the dashboard marks a node and other nodes go before it; the user's own number. */
 const STALE_MS = 60_000;
 const SLOW_READER_MS = 60_000;
+const DEFAULT_MEMORY = 4e9;
 const SWEEP_MS = 1_000;
 /** How long open streams have for their error line when everything has to end now. */
 const FAREWELL_MS = 200;
@@ -75,6 +83,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     keepPrompts: config.logPrompts,
     onFinish: (record) => logRequest(log, record),
   });
+  const bootId = crypto.randomUUID();
+  const comeback = createComeback({ clock, log, bootId });
   const maxBody = Math.round(config.maxBodyMb * 1e6);
   const app = createHubApp({
     clock,
@@ -83,6 +93,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     waitingRoom,
     requestLog,
     conversations,
+    retries: createRetries({ clock, registry }),
     digests,
     fleetLists,
     liveness,
@@ -92,8 +103,10 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     blobPlaces: createBlobPlaces(),
     allowedOrigins: config.allowedOrigins,
     maxBody,
+    bodyBudget: createBodyBudget(budgetSize(config.maxBufferedMb, parts.memory ?? DEFAULT_MEMORY, maxBody)),
     stopping: stopping.signal,
-    bootId: crypto.randomUUID(),
+    bootId,
+    comeback,
     requestMs: config.requestTimeout * 1000,
     slowReaderMs: parts.slowReaderMs ?? SLOW_READER_MS,
     times: parts.deliveryTimes ?? DELIVERY_TIMES,
@@ -110,6 +123,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const server = listen({
     port: config.port,
     hostname: config.host,
+    ...(parts.idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: parts.idleTimeoutSeconds }),
     // No limit of Bun's: blobs are many gigabytes and only pass through; `readBody` counts everything else. What nobody
     // reads, Bun takes from the wire and throws away, so that a client that is still sending gets its answer.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
@@ -123,6 +137,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   async function end(farewellMs: number): Promise<void> {
     stopSweeping();
     stopProbing();
+    comeback.stop();
     stopping.abort();
     await Promise.race([server.stop(), Bun.sleep(farewellMs)]);
     await server.stop(true);
@@ -141,7 +156,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
 }
 
 function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void {
-  const level = event === "ejected" || event === "lost" || event === "clock gap" ? "warn" : "info";
+  const level =
+    event === "ejected" || event === "offline" || event === "lost" || event === "clock gap" ? "warn" : "info";
   log[level]({ node_id: nodeId, detail }, event === "intent" ? `node is ${detail}` : `node ${event}`);
 }
 

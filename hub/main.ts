@@ -17,7 +17,8 @@ await runProgram<HubConfig>({
   configure: readHubConfig,
   async start(config) {
     const log = createLogger("hub", config.logLevel, process.stdout.isTTY);
-    const hub = startHub(config, { log });
+    // A container's limit where there is one, else what the machine has.
+    const hub = startHub(config, { log, memory: process.constrainedMemory() });
     const { port } = hub.server;
     log.info({ version: VERSION, port, host: config.host }, `dashboard and API: http://localhost:${port}`);
     return { ...hub, log };

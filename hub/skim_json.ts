@@ -1,56 +1,129 @@
-/** Reading a large JSON body for its small parts: pictures in it are passed over, not decoded. */
-import { parseJsonBytes } from "../../shared/json.ts";
+/** Reading JSON from elsewhere for its small parts: what is long or deep is passed over by its bytes, never parsed. */
+import { parseJsonBytes } from "../shared/json.ts";
 
 const QUOTE = 34;
+const COMMA = 44;
+const COLON = 58;
+const OPENING_BRACKET = 91;
 const BACKSLASH = 92;
+const CLOSING_BRACKET = 93;
 const OPENING_BRACE = 123;
 const CLOSING_BRACE = 125;
+const SPACE = 32;
 
-/** Bytes of a body below which it is simply parsed. */
-const SMALL_BODY = 256 * 1024;
-/** Bytes of a text above which its place is taken by a note of its length. */
-const LONG_TEXT = 64 * 1024;
+/** Bytes of a value above which only its outline is read. */
+const LONG_VALUE = 64 * 1024;
+/** Entries of one outline at most, and levels of it; what is beyond comes out as a note of its length. */
+const MOST_ENTRIES = 64;
+const DEEPEST_OUTLINE = 4;
+/** Levels above which Go's decoder, and so Ollama, refuses a body. */
+const DEEPEST = 10_000;
 
-/**
- * The JSON in `bytes`, or the object it begins with, or undefined where it is none. Texts longer than 64 kB come out as a note of their length: parsing
- * 100 MB of pictures takes half a second, in which no other stream would move.
- */
-export function skimJson(bytes: Uint8Array): unknown {
-  const short = bytes.byteLength <= SMALL_BODY ? bytes : withoutLongTexts(bytes);
-  const json = parseJsonBytes(short);
-  return json === undefined ? parseJsonBytes(firstObject(short)) : json;
+export interface SkimOptions {
+  /** Names of fields, in lower case, that are found whatever their case and number, as Go finds those of a struct. */
+  readonly known?: ReadonlySet<string>;
+  /** Those of them that are texts: there null changes nothing, elsewhere it empties the field. */
+  readonly texts?: ReadonlySet<string>;
 }
 
-/** The first object of `bytes`, whatever follows it: Ollama's decoder stops there and never sees the rest. */
-function firstObject(bytes: Uint8Array): Uint8Array {
+/**
+ * The object `bytes` begin with, or undefined where they begin with none, or it does not end. Values longer than 64 kB
+ * come out as their outline, with `"(123456 bytes)"` in the place of what is left out: parsing 100 MB takes half a second
+ * or, made for it, eight, in which no other stream would move. What Ollama would refuse as malformed may come out too.
+ */
+export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE }: SkimOptions = {}): unknown {
+  const start = skipBlanks(bytes, 0);
+  if (bytes[start] !== OPENING_BRACE) return bytes.byteLength <= LONG_VALUE ? parseJsonBytes(bytes) : undefined;
+  const fields = new Map<string, unknown>();
+  const end = eachEntry(bytes, start, (key, valueStart, valueEnd) => {
+    const name = known.size > 0 ? fold(key) : key;
+    const isKnown = known.has(name);
+    if (!isKnown && fields.size >= MOST_ENTRIES) return;
+    const value = outline(bytes.subarray(valueStart, valueEnd), 1);
+    if (value === null && isKnown && texts.has(name) && fields.has(name)) return;
+    fields.set(isKnown ? name : key, value);
+  });
+  return end < 0 ? undefined : Object.fromEntries(fields);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** A name as Go compares it: two letters outside of ASCII count as the ones they look like. */
+export function fold(name: string): string {
+  return name.replaceAll("ſ", "s").replaceAll("K", "k").toLowerCase();
+}
+
+/** `value`, parsed when it is short, else as far as it can be told in few words. */
+function outline(value: Uint8Array, depth: number): unknown {
+  if (value.byteLength <= LONG_VALUE) return parseJsonBytes(value);
+  if (value[0] === QUOTE) return `(${value.byteLength - 2} bytes)`;
+  if (depth >= DEEPEST_OUTLINE) return `(${value.byteLength} bytes)`;
+  const entries: [string, unknown][] = [];
+  let left = 0;
+  eachEntry(value, 0, (key, start, end) => {
+    if (entries.length >= MOST_ENTRIES) left++;
+    else entries.push([key, outline(value.subarray(start, end), depth + 1)]);
+  });
+  const more = left > 0 ? `(${left} more)` : null;
+  if (value[0] === OPENING_BRACKET) return [...entries.map(([, entry]) => entry), ...(more === null ? [] : [more])];
+  return Object.fromEntries(more === null ? entries : [...entries, ["…", more]]);
+}
+
+/**
+ * Goes through the entries of the object or array that begins at `start`, in their order; an array's have the key "".
+ * Returns the index behind its end, or -1 where it has none.
+ */
+function eachEntry(
+  bytes: Uint8Array,
+  start: number,
+  take: (key: string, valueStart: number, valueEnd: number) => void,
+): number {
+  const isObject = bytes[start] === OPENING_BRACE;
+  for (let at = start + 1; ; ) {
+    at = skipBlanks(bytes, at);
+    const byte = bytes[at];
+    if (byte === undefined) return -1;
+    if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) return at + 1;
+    if (byte === COMMA) {
+      at++;
+      continue;
+    }
+    let key = "";
+    if (isObject) {
+      if (byte !== QUOTE) return -1;
+      const keyEnd = closingQuote(bytes, at) + 1;
+      if (keyEnd === 0) return -1;
+      key = String(parseJsonBytes(bytes.subarray(at, Math.min(keyEnd, at + LONG_VALUE))) ?? "…");
+      at = skipBlanks(bytes, keyEnd);
+      if (bytes[at] !== COLON) return -1;
+      at = skipBlanks(bytes, at + 1);
+    }
+    const end = endOfValue(bytes, at);
+    if (end < 0) return -1;
+    take(key, at, end);
+    at = end;
+  }
+}
+
+/** The index behind the value that begins at `start`, or -1 where it does not end, or is nested beyond all sense. */
+function endOfValue(bytes: Uint8Array, start: number): number {
   let depth = 0;
-  for (let at = 0; at < bytes.byteLength; at++) {
+  for (let at = start; at < bytes.byteLength; at++) {
     const byte = bytes[at];
     if (byte === QUOTE) {
       at = closingQuote(bytes, at);
-      if (at < 0) break;
-    } else if (byte === OPENING_BRACE) {
-      depth++;
-    } else if (byte === CLOSING_BRACE && --depth <= 0) {
-      return bytes.subarray(0, at + 1);
+      if (at < 0) return -1;
+      if (depth === 0) return at + 1;
+    } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
+      if (++depth > DEEPEST) return -1;
+    } else if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) {
+      if (depth === 0) return at > start ? at : -1;
+      if (--depth === 0) return at + 1;
+    } else if (depth === 0 && (byte === COMMA || (byte ?? 0) <= SPACE)) {
+      return at > start ? at : -1;
     }
   }
-  return new Uint8Array();
-}
-
-function withoutLongTexts(bytes: Uint8Array): Uint8Array {
-  const kept: Uint8Array[] = [];
-  let keptUntil = 0;
-  for (let open = bytes.indexOf(QUOTE); open >= 0; ) {
-    const close = closingQuote(bytes, open);
-    if (close < 0) break;
-    if (close - open > LONG_TEXT) {
-      kept.push(bytes.subarray(keptUntil, open + 1), Buffer.from(`(${close - open - 1} bytes)`));
-      keptUntil = close;
-    }
-    open = bytes.indexOf(QUOTE, close + 1);
-  }
-  return Buffer.concat([...kept, bytes.subarray(keptUntil)]);
+  return -1;
 }
 
 /** Index of the quote that ends the text which begins at `open`, or -1. */
@@ -61,4 +134,10 @@ function closingQuote(bytes: Uint8Array, open: number): number {
     if ((at - escapes) % 2 === 0) return at;
   }
   return -1;
+}
+
+function skipBlanks(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while ((bytes[at] ?? SPACE + 1) <= SPACE) at++;
+  return at;
 }

@@ -10,6 +10,8 @@ export interface ListenOptions {
   readonly hostname?: string;
   /** Bytes of a request body; Bun answers 413 with an empty body above it. */
   readonly maxRequestBodySize?: number;
+  /** IDLE_TIMEOUT_SECONDS unless told otherwise. */
+  readonly idleTimeoutSeconds?: number;
   readonly fetch: (request: Request, server: HttpServer) => Response | Promise<Response>;
   /** Told in one sentence when the machine has no IPv6. */
   readonly onFallback?: (sentence: string) => void;
@@ -61,7 +63,7 @@ function serve(options: ListenOptions, hostname: string): HttpServer {
     // without a word and get half of the connections.
     reusePort: false,
     port: options.port,
-    idleTimeout: IDLE_TIMEOUT_SECONDS,
+    idleTimeout: options.idleTimeoutSeconds ?? IDLE_TIMEOUT_SECONDS,
     ...(options.maxRequestBodySize === undefined ? {} : { maxRequestBodySize: options.maxRequestBodySize }),
     fetch: (request, server) => (isRoutable(request) ? options.fetch(request, server) : badHost()),
     error: () => Response.json({ detail: "Internal error" }, { status: 500 }),

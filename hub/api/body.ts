@@ -1,20 +1,50 @@
-/** Reading a request's body: whole, bounded, and with the time limit for slow senders lifted once it is here. */
+/** Reading a request's body: whole, bounded alone and together with all others, and when slow senders are cut off. */
 import type { Context } from "hono";
 import { type HttpServer, IDLE_TIMEOUT_SECONDS } from "../../shared/listen.ts";
+import type { BodyBudget, BodyShare } from "../body_budget.ts";
 
-export type HubEnv = { Bindings: HttpServer };
+export type HubEnv = {
+  Bindings: HttpServer;
+  /** The place of the request's body in the hub's budget, from reading it to the request's end. */
+  Variables: { bodyShare?: BodyShare };
+};
 
-/** The body, or why there is none: too large, or the client broke off. */
+/** The body, or why there is none: too large, too much beside all that is held already, or the client broke off. */
 export type Body =
   | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "too large" }
+  | { readonly kind: "no room" }
   | { readonly kind: "broken off" };
 
-/** Reads the body of `context`'s request if it is no larger than `limit` bytes; one that is larger is not kept. */
-export async function readBody(context: Context<HubEnv>, limit: number): Promise<Body> {
-  const request = context.req.raw;
+/**
+ * Reads the body of `context`'s request if it is no larger than `limit` bytes and fits into `budget` now; one that does
+ * not is not kept, and not read either where its length is known. What it takes of the budget is given back by
+ * what `releaser` gives, to be called when the request ends; a body that did not come whole takes nothing.
+ */
+export async function readBody(context: Context<HubEnv>, limit: number, budget?: BodyBudget): Promise<Body> {
+  const share = budget?.open();
+  const body = await read(context.req.raw, limit, share);
+  if (body.kind === "whole") context.set("bodyShare", share);
+  else share?.release();
+  return body;
+}
+
+/** Why a body is refused that is not too large in itself. */
+export function noRoom({ size }: BodyBudget): string {
+  return `it holds ${Math.floor(size / 1e6)} MB of other requests already (MAX_BUFFERED_MB)`;
+}
+
+/** What gives back what the request's body took of the budget. Harmless when called twice. */
+export function releaser(context: Context<HubEnv>): () => void {
+  const share = context.get("bodyShare");
+  return () => share?.release();
+}
+
+async function read(request: Request, limit: number, share: BodyShare | undefined): Promise<Body> {
   const announced = request.headers.get("content-length");
-  if (Number(announced ?? 0) > limit) return { kind: "too large" };
+  const length = Number(announced ?? 0);
+  if (length > limit) return { kind: "too large" };
+  if (share?.grow(length) === false) return { kind: "no room" };
   try {
     if (announced !== null) return { kind: "whole", bytes: new Uint8Array(await request.arrayBuffer()) };
     const pieces: Uint8Array[] = [];
@@ -22,6 +52,7 @@ export async function readBody(context: Context<HubEnv>, limit: number): Promise
     for await (const piece of request.body ?? []) {
       size += piece.byteLength;
       if (size > limit) return { kind: "too large" };
+      if (share?.grow(piece.byteLength) === false) return { kind: "no room" };
       pieces.push(piece);
     }
     return { kind: "whole", bytes: new Uint8Array(Buffer.concat(pieces)) };

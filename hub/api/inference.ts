@@ -1,17 +1,15 @@
 /** Ollama's, OpenAI's and Anthropic's routes that run a model: how a request on each is read. Its bytes stay as they are. */
+import { headersForOllama } from "../../shared/http_headers.ts";
 import { ANY_MODEL, isModelName, modelKey, shortName } from "../../shared/model_name.ts";
 import { HEADERS, PATHS } from "../../shared/protocol.ts";
 import type { Face } from "../job.ts";
 import { continuityOf } from "./continuity.ts";
 import { goField } from "./go_fields.ts";
-import { type Fields, readFields } from "./request_fields.ts";
-import type { Draft, ServedRoute } from "./serve.ts";
+import { type Fields, isForm, readFields } from "./request_fields.ts";
+import type { ServedRoute } from "./serve.ts";
 
 /** When the answer is a stream. */
 export type Streams = "unless refused" | "when asked" | "never";
-
-/** Headers of a client that Ollama reads, or that say what the bytes are. */
-const CLIENT_HEADERS = ["content-type", "content-encoding", "accept", "user-agent"] as const;
 
 export interface InferenceOptions {
   /** Path at Ollama, and at the hub. */
@@ -27,8 +25,10 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
   return {
     face,
     capability: "ollama",
-    async read(_, bytes, request): Promise<Draft> {
+    async read(_, bytes, request) {
       const fields = await readFields(bytes, request.headers, path);
+      // Readers of forms are less alike than those of JSON: what one of them takes for a cloud's model stays here.
+      if (fields === undefined && isForm(path, request.headers)) return { problem: "The form could not be read" };
       const model = path === "/api/show" ? modelOf(fields) : textOf(goField(fields, "model"));
       // Without a name that could be one, any node's Ollama says best what is wrong with the request.
       const key = isModelName(model) ? modelKey(model) : ANY_MODEL;
@@ -40,7 +40,7 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
         stream: isStreamed(fields, streams),
         path: PATHS.ollama + path + search,
         headers: {
-          ...headersForNode(request.headers),
+          ...headersForOllama(request.headers),
           // Not as the client wrote it: what is no name may be megabytes, which no node takes in a header.
           ...(key === ANY_MODEL ? {} : { [HEADERS.model]: encodeURIComponent(shortName(key)) }),
           ...(unloads ? { [HEADERS.noSlot]: "1" } : {}),
@@ -62,16 +62,6 @@ export function modelOf(fields: Fields): string {
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
-}
-
-/** What of a client's headers goes to Ollama. Its Authorization, Cookie and Origin are for the hub, not for a node. */
-export function headersForNode(from: Headers): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const name of CLIENT_HEADERS) {
-    const value = from.get(name);
-    if (value !== null) headers[name] = value;
-  }
-  return headers;
 }
 
 function isStreamed(fields: Fields, streams: Streams): boolean {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ANY_MODEL, modelKey } from "../../shared/model_name.ts";
 import { HEADERS } from "../../shared/protocol.ts";
-import { headersForNode, inferenceRoute, modelOf } from "./inference.ts";
+import { inferenceRoute, modelOf } from "./inference.ts";
 import { SERVED } from "./ollama.ts";
 import type { Draft } from "./serve.ts";
 
@@ -145,19 +145,6 @@ test("the header that tells a node the model is short, whatever blanks and schem
     expect(read).toMatchObject({ model, key: modelKey("llama3") });
     expect(read.headers[HEADERS.model]).toBe(encodeURIComponent("llama3:latest"));
   }
-});
-
-test("a node gets what Ollama reads of a client's headers, and nothing that is for the hub", () => {
-  const told = { "content-type": "a/b", "content-encoding": "zstd", accept: "*/*", "user-agent": "ollama/0.33.0" };
-  const kept = {
-    authorization: "Bearer x",
-    cookie: "y",
-    origin: "http://z",
-    "x-no-slot": "1",
-    "x-model": "m",
-    host: "h",
-  };
-  expect(headersForNode(new Headers({ ...told, ...kept }))).toEqual(told);
 });
 
 test.each<[fields: unknown, model: string]>([

@@ -6,6 +6,7 @@ import { describeIssues } from "../../shared/errors.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import { heartbeat } from "../../shared/protocol.ts";
+import type { Comeback } from "../comeback.ts";
 import type { DigestWatch } from "../digest_watch.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
@@ -17,7 +18,11 @@ import { type HubEnv, readBody } from "./body.ts";
 const LARGEST_HEARTBEAT = 16_000_000;
 
 /** Takes in a node's heartbeat. */
-export async function receiveHeartbeat(context: Context<HubEnv>, registry: Registry): Promise<Response> {
+export async function receiveHeartbeat(
+  context: Context<HubEnv>,
+  registry: Registry,
+  comeback: Pick<Comeback, "heard">,
+): Promise<Response> {
   const body = await readBody(context, LARGEST_HEARTBEAT);
   if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 16 MB" }, 413);
   const json = body.kind === "whole" ? parseJsonBytes(body.bytes) : undefined;
@@ -25,6 +30,12 @@ export async function receiveHeartbeat(context: Context<HubEnv>, registry: Regis
   const beat = heartbeat.safeParse(json);
   if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
   const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
+  if (node !== null) comeback.heard(beat.data);
+  const { node_id, boot_id } = beat.data;
+  if (node === null && boot_id != null && registry.isReplaced(node_id, boot_id)) {
+    const detail = `another agent has taken the name ${node_id}: give each machine a NODE_ID of its own`;
+    return context.json({ detail }, 409);
+  }
   return context.json({ node_id: beat.data.node_id, status: "ok", ipv4: node?.ipv4, ipv6: node?.ipv6 });
 }
 
@@ -59,6 +70,7 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     trust: node.trust.kind,
     intent: node.intent,
     slots: node.slots,
+    slots_reported: node.learned.reported,
     loaded: node.loadedNames,
     /** Models that other nodes have another version of under the same name. */
     digest_conflicts: digests.conflicts.filter(({ digests }) => digests.some(({ nodes }) => nodes.includes(node.id))),

@@ -2,15 +2,17 @@
 import type { Context } from "hono";
 import { peerAddress } from "../../shared/listen.ts";
 import { ANY_MODEL, isCloudName } from "../../shared/model_name.ts";
-import { type Capability, HEADERS } from "../../shared/protocol.ts";
+import type { Capability } from "../../shared/protocol.ts";
 import { refuse } from "../answer.ts";
+import { askedNode } from "../asked_node.ts";
+import type { BodyBudget } from "../body_budget.ts";
 import { type DispatchDeps, dispatch } from "../dispatch.ts";
 import type { FleetLists } from "../fleet_lists.ts";
 import type { Face, Job, Refusal } from "../job.ts";
 import type { Needs } from "../policy/eligibility.ts";
 import { livenessOf } from "../policy/liveness.ts";
 import type { RequestLog } from "../request_log.ts";
-import { boundIdleTimeout, type HubEnv, liftIdleTimeout, readBody } from "./body.ts";
+import { boundIdleTimeout, type HubEnv, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
 import { unloadEverywhere } from "./unload.ts";
 
 export interface ServeDeps extends DispatchDeps {
@@ -18,6 +20,7 @@ export interface ServeDeps extends DispatchDeps {
   readonly fleetLists: FleetLists;
   /** Bytes. */
   readonly maxBody: number;
+  readonly bodyBudget: BodyBudget;
   /** Milliseconds a request may take altogether. */
   readonly requestMs: number;
   /** Whether models that run at a cloud service may be used. */
@@ -34,55 +37,72 @@ export type Draft = Pick<Job, "model" | "key" | "stream" | "path" | "headers" | 
   readonly unloads?: boolean;
 };
 
+type Read = Draft | { readonly problem: string };
+
 /** One route: how its requests are read and its errors are worded. */
 export interface ServedRoute {
   readonly face: Face;
   readonly capability: Capability;
   /** The request in `bytes`, or a sentence that says what is wrong with it: which field, and why. */
-  read(
-    id: string,
-    bytes: Uint8Array<ArrayBuffer>,
-    request: Request,
-  ): Draft | { readonly problem: string } | Promise<Draft>;
+  read(id: string, bytes: Uint8Array<ArrayBuffer>, request: Request): Read | Promise<Read>;
 }
+
+/** Milliseconds for which nodes are not asked again for a model that none of them has. */
+const LISTS_HOLD_MS = 1_000;
 
 /** Answers a request on `route`. */
 export async function serve(context: Context<HubEnv>, route: ServedRoute, hub: ServeDeps): Promise<Response> {
-  const id = crypto.randomUUID();
-  const request = context.req.raw;
-  const body = await readBody(context, hub.maxBody);
-  const read = body.kind === "whole" ? await route.read(id, body.bytes, request) : null;
-  const draft = read === null || "problem" in read ? null : read;
-  const record = hub.requestLog.begin({
-    requestId: id,
-    clientIp: peerAddress(context.env, request),
-    endpoint: context.req.path,
-    method: request.method,
-    model: draft?.model || null,
-    stream: draft?.stream ?? false,
-    json: draft?.json ?? null,
-  });
-  const { face, capability } = route;
-  const stop = (refusal: Refusal) => refuse({ id, model: draft?.model ?? "", face, record }, refusal);
-  if (body.kind === "too large") {
-    return stop(notPassed(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`));
-  }
-  if (read === null) return stop(notPassed(400, "The body broke off before its end"));
-  if ("problem" in read) return stop(notPassed(400, read.problem));
-  const { slot, json: _, unloads = false, ...rest } = read;
-  const needs: Needs = { capability, slot, nodeId: request.headers.get(HEADERS.nodeId) };
-  const deadlineAt = hub.clock.now() + hub.requestMs;
-  const job: Job = { ...rest, id, face, needs, deadlineAt, record, signal: request.signal };
+  // What it was read from must not stay in memory while it waits and runs: of a job that was twice the body again.
+  const opened = await open(context, route, hub);
+  if (opened instanceof Response) return opened;
+  const { job, unloads } = opened;
   // Somebody may have put it onto a node a moment ago.
-  if (job.key !== ANY_MODEL && !isListed(job, hub)) await hub.fleetLists.refresh();
+  if (job.key !== ANY_MODEL && !isListed(job, hub)) await hub.fleetLists.refreshUnlessRecent(LISTS_HOLD_MS);
   if (!hub.allowCloud && runsInCloud(job, hub)) {
-    return stop(notPassed(403, "ollama cloud is disabled: remote model is unavailable"));
+    return refuse(job, notPassed(403, "ollama cloud is disabled: remote model is unavailable"));
   }
 
   liftIdleTimeout(context);
   const response = await (unloads ? unloadEverywhere(job, hub) : dispatch(job, hub));
   boundIdleTimeout(context, hub.attemptTimes.idleMs);
   return response;
+}
+
+/** The request as the request path takes it, written into the log, or the answer to one that cannot be read. */
+async function open(
+  context: Context<HubEnv>,
+  route: ServedRoute,
+  hub: ServeDeps,
+): Promise<{ readonly job: Job; readonly unloads: boolean } | Response> {
+  const id = crypto.randomUUID();
+  const request = context.req.raw;
+  const body = await readBody(context, hub.maxBody, hub.bodyBudget);
+  const read = body.kind === "whole" ? await route.read(id, body.bytes, request) : null;
+  const draft = read === null || "problem" in read ? null : read;
+  const model = draft?.model ?? "";
+  const record = hub.requestLog.begin({
+    requestId: id,
+    clientIp: peerAddress(context.env, request),
+    endpoint: context.req.path,
+    method: request.method,
+    model: model || null,
+    stream: draft?.stream ?? false,
+    json: draft?.json ?? null,
+    onEnd: releaser(context),
+  });
+  const { face, capability } = route;
+  // No closure here may name what was read: it would hold it as long as the record.
+  const stop = (refusal: Refusal) => refuse({ id, model, face, record }, refusal);
+  if (body.kind === "too large") {
+    return stop(notPassed(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`));
+  }
+  if (body.kind === "no room") return stop({ kind: "exhausted", message: noRoom(hub.bodyBudget) });
+  if (read === null) return stop(notPassed(400, "The body broke off before its end"));
+  if ("problem" in read) return stop(notPassed(400, read.problem));
+  const { slot, json: _, unloads = false, ...rest } = read;
+  const needs: Needs = { capability, slot, nodeId: askedNode(request.headers) };
+  const deadlineAt = hub.clock.now() + hub.requestMs;
+  return { job: { ...rest, id, face, needs, deadlineAt, record, signal: request.signal }, unloads };
 }
 
 function notPassed(status: 400 | 403 | 413, message: string): Refusal {

@@ -1,9 +1,6 @@
 // The fleet page: every node with its state, refreshed from GET /nodes.
 import { element, keepFresh, row } from "./page.js";
 
-/** Milliseconds without a heartbeat after which a node is marked, the user's own number. */
-const OFFLINE_MARK_MS = 60_000;
-
 const percent = (ratio) => (ratio === undefined || ratio === null ? "–" : `${Math.round(ratio * 100)} %`);
 
 function address(node, family, text) {
@@ -20,8 +17,9 @@ function address(node, family, text) {
   return `${text} (${state}${time})`;
 }
 
-function status(node, silentMs) {
-  const overdue = node.status === "online" && silentMs >= OFFLINE_MARK_MS;
+/** The hub says who is overdue (60 s, the user's own number): the clock of the machine with the browser may be wrong. */
+function status(node) {
+  const overdue = node.status === "online" && node.liveness !== "fresh";
   const word = overdue ? "offline (no heartbeat lately)" : node.status;
   const text = node.reason ? `${word}: ${node.reason}` : word;
   return element("span", text, node.status === "online" && !overdue ? "good" : "bad");
@@ -42,15 +40,22 @@ function models(node) {
   return names.join(", ") || "none";
 }
 
+/** Its work, and why it gets less at once than it said it could take. */
+function slots(node) {
+  const taken = `${node.active_jobs} of ${node.slots}`;
+  if (node.slots === node.slots_reported) return taken;
+  return `${taken} (it reports ${node.slots_reported}, but more than ${node.slots} at once wait inside its Ollama)`;
+}
+
 function describe(node) {
   const silentMs = Date.now() - Date.parse(node.last_seen);
   return row([
     node.node_id,
-    status(node, silentMs),
+    status(node),
     address(node, "IPv6", node.ipv6),
     address(node, "IPv4", node.ipv4),
     models(node),
-    `${node.active_jobs} of ${node.slots}`,
+    slots(node),
     percent(node.load?.cpu),
     percent(node.load?.memory),
     String(node.failure_count),
@@ -71,5 +76,18 @@ function show(nodes) {
     `curl -N ${location.origin}/jobs -H 'Content-Type: application/json' -d '${body}'`;
 }
 
+const seconds = (ms) => `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`;
+
+/** Who waits for a free slot, and what one more would have to expect. */
+function showQueue({ waiting, models }) {
+  const each = models.map(({ model, waiting, oldest_wait_ms, expected_wait_ms }) => {
+    const expected = expected_wait_ms === null ? "" : `, one more would wait about ${seconds(expected_wait_ms)}`;
+    return `${waiting} for ${model ?? "any model"} (the first for ${seconds(oldest_wait_ms)}${expected})`;
+  });
+  document.getElementById("waiting").textContent =
+    waiting === 0 ? "Nobody waits for a free slot" : `${waiting} waiting for a free slot: ${each.join("; ")}`;
+}
+
 document.getElementById("join").textContent = `SERVER_URL=${location.origin} bun run node`;
 keepFresh("/nodes", show);
+keepFresh("/queue", showQueue);

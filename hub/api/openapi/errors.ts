@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { Answer, Answers, HeaderName } from "./operation.ts";
 
 /** Of every request that a node may serve. */
-export const SERVED_HEADERS: readonly HeaderName[] = ["X-Request-Id", "X-Node-Id", "X-Attempts"];
+export const SERVED_HEADERS: readonly HeaderName[] = ["X-Request-Id", "X-Node-Id", "X-Attempts", "X-Queue-Position"];
 /** Of those that no node answered. */
-export const REFUSED_HEADERS: readonly HeaderName[] = ["X-Request-Id", "X-Attempts"];
+export const REFUSED_HEADERS: readonly HeaderName[] = ["X-Request-Id", "X-Attempts", "X-Queue-Position"];
 
 export const detailError = z.object({ detail: z.string().describe("What is wrong, in a sentence.") });
 
@@ -120,7 +120,8 @@ export function servedErrors(family: Family): Answers {
     413: error("The body is larger than `MAX_BODY_MB`."),
     503: error(
       "No node can serve it now: all are busy and the queue is full or took too long (`Retry-After` says when to try " +
-        "again), those that have the model are down, or every node that was tried failed.",
+        "again), the hub holds too much already (the same), those that have the model are down, or every node that was " +
+        "tried failed.",
       503,
       BUSY,
       [...REFUSED_HEADERS, "Retry-After"],

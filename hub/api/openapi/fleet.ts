@@ -5,6 +5,7 @@ import { gpu, heartbeat, heartbeatAnswer, NODE_INTENTS, ollamaState } from "../.
 import type { RequestRecord } from "../../request_log.ts";
 import { logsQuery } from "../logs_query.ts";
 import type { describeNode } from "../nodes.ts";
+import type { describeQueue } from "../queue.ts";
 import { detailAnswer } from "./errors.ts";
 import { HEARTBEAT_NOTES } from "./heartbeat_notes.ts";
 import type { Chapter } from "./operation.ts";
@@ -49,7 +50,12 @@ export const nodeAnswer = z.object({
   liveness: z.enum(["fresh", "stale", "expired", "gone"]).describe("How long it has been silent, in a word."),
   trust: z.enum(["admitted", "ejected", "trial"]).describe("What its failures have come to."),
   intent: z.enum(NODE_INTENTS).describe("What the node itself wants: take work, finish what it has, nothing."),
-  slots: z.int().describe("Requests it works on at the same time."),
+  slots: z
+    .int()
+    .describe(
+      "Requests it is given at the same time: what it reported, or fewer where its answers waited in its Ollama.",
+    ),
+  slots_reported: z.int().describe("What the node itself said; 4 where it said nothing."),
   loaded: z.array(z.string()).describe("Models in its memory."),
   digest_conflicts: z
     .array(digestConflict)
@@ -95,6 +101,29 @@ export const requestRecord = z.object({
   completion_tokens: z.int().nullable(),
 }) satisfies z.ZodType<RequestRecord>;
 
+const modelQueue = z.object({
+  model: z.string().nullable().describe("Null for requests that name no model."),
+  waiting: z.int(),
+  oldest_wait_ms: z.int().describe("How long the first of them has waited."),
+  expected_wait_ms: z
+    .int()
+    .nullable()
+    .describe("How long one more would wait, from what was measured lately; null before anything was."),
+});
+
+const bodiesHeld = z.object({
+  held: z.int().describe("Bytes of request bodies in memory."),
+  limit: z.int().describe("Above it requests are refused, small ones above nine eighths of it."),
+});
+
+const queueAnswer = z.object({
+  waiting: z.int().describe("Requests that wait for a free slot."),
+  size: z.int().describe("How many may; the next ones get 503."),
+  timeout_s: z.number().describe("How long each may, in seconds."),
+  models: z.array(modelQueue).describe("Of each model that is waited for."),
+  bodies: bodiesHeld,
+}) satisfies z.ZodType<ReturnType<typeof describeQueue>>;
+
 const nodes = z.array(nodeAnswer);
 const requestRecords = z.array(requestRecord);
 
@@ -115,6 +144,9 @@ export const FLEET: Chapter = {
     RequestRecords: requestRecords,
     RequestRecord: requestRecord,
     Attempt: attempt,
+    Queue: queueAnswer,
+    ModelQueue: modelQueue,
+    BodiesHeld: bodiesHeld,
     Route: route,
     Heartbeat: heartbeat,
     HeartbeatAnswer: heartbeatAnswer,
@@ -183,6 +215,29 @@ export const FLEET: Chapter = {
         },
         400: detailAnswer("The heartbeat is wrong; `detail` names the field.", "port: is required (number)"),
         413: detailAnswer("The heartbeat is too large.", "A heartbeat is larger than 16 MB"),
+      },
+    },
+    {
+      method: "GET",
+      path: "/queue",
+      id: "showQueue",
+      tag: "Fleet",
+      summary: "Who waits, and for how long",
+      description:
+        "Requests that found every slot taken wait, first come first served for each model. How long that will be " +
+        "follows from how long requests took lately, and from the slots of the nodes that serve the model.",
+      answers: {
+        200: {
+          description: "The waiting room at this moment.",
+          content: { "application/json": queueAnswer },
+          example: {
+            waiting: 3,
+            size: 512,
+            timeout_s: 120,
+            models: [{ model: "llama3.2:latest", waiting: 3, oldest_wait_ms: 4200, expected_wait_ms: 9100 }],
+            bodies: { held: 5120, limit: 1_000_000_000 },
+          },
+        },
       },
     },
     {

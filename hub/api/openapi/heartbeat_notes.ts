@@ -23,6 +23,7 @@ export const HEARTBEAT_NOTES: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType
   [beat.ps, "The entries of Ollama's `/api/ps`."],
   [beat.boot_id, "Changes when the agent was restarted."],
   [beat.seq, "Rises by one with every heartbeat of a boot, so that one that was overtaken on its way is noticed."],
+  [beat.hub_boot_id, "`X-Hub-Boot-Id` of the hub that accepted the node last, if one has."],
   [beat.ollama, "How its Ollama is."],
   [beat.agent_version, "Version of the agent."],
   [

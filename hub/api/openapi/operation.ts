@@ -17,7 +17,13 @@ export const TAGS = {
 export type Tag = keyof typeof TAGS;
 
 /** Headers of answers, described once under `components.headers`. */
-export type HeaderName = "X-Request-Id" | "X-Node-Id" | "X-Attempts" | "Retry-After" | "X-Hub-Boot-Id";
+export type HeaderName =
+  | "X-Request-Id"
+  | "X-Node-Id"
+  | "X-Attempts"
+  | "X-Queue-Position"
+  | "Retry-After"
+  | "X-Hub-Boot-Id";
 
 export interface Parameter {
   readonly in: "path" | "query";

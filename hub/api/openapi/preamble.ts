@@ -28,6 +28,12 @@ const HEADERS: Readonly<Record<HeaderName, { description: string; schema: object
     schema: { type: "string" },
   },
   "X-Attempts": { description: "How many nodes were tried.", schema: { type: "integer", minimum: 0 } },
+  "X-Queue-Position": {
+    description:
+      "Only where the request had to wait for a free slot: its place among those who waited for the model when it " +
+      "came. 1 is next.",
+    schema: { type: "integer", minimum: 1 },
+  },
   "Retry-After": { description: "Seconds after which a try is worth it.", schema: { type: "integer", minimum: 1 } },
   "X-Hub-Boot-Id": {
     description: "Changes when the hub was restarted.",

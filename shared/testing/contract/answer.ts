@@ -12,7 +12,14 @@ export interface Answer {
 
 const CONNECTION_HEADERS = ["date", "connection", "keep-alive", "content-length", "transfer-encoding"];
 /** What a hub adds to its answers; the last one shows the others to web pages. */
-const HUB_HEADERS = ["x-request-id", "x-node-id", "x-attempts", "x-hub-boot-id", "access-control-expose-headers"];
+const HUB_HEADERS = [
+  "x-request-id",
+  "x-node-id",
+  "x-attempts",
+  "x-hub-boot-id",
+  "x-queue-position",
+  "access-control-expose-headers",
+];
 
 /** All headers of an answer, names in lower case; a repeated one as a list. */
 export function headersOf(wire: WireAnswer): Record<string, string> {
