@@ -26,6 +26,9 @@ export const PROBE_TIMES: ProbeTimes = {
   lostAfterMs: 15_000,
 };
 
+/** Probes in a row that came to nothing before a node's work is given up; of 15 s every 3 s there are four at least. */
+const PROBES_BEFORE_LOSS = 2;
+
 /** Bytes of a health answer. */
 const LARGEST_HEALTH = 64 * 1024;
 
@@ -40,6 +43,8 @@ export interface ProberDeps {
 export function startProber({ registry, fetch, clock, times }: ProberDeps): () => void {
   const probedAt = new Map<string, number>();
   const underWay = new Set<string>();
+  /** Probes in a row without an answer. */
+  const unanswered = new Map<string, number>();
 
   async function probeRoute(node: NodeRecord, route: Route): Promise<NodeHealth | null> {
     const startedAt = clock.now();
@@ -61,12 +66,20 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     const answers = await Promise.all(registry.routesOf(node).map((route) => probeRoute(node, route)));
     underWay.delete(node.id);
     const health = answers.find((answer) => answer !== null);
-    if (health) return registry.healthy(node.id, health);
-    const silentMs = registry.now() - node.lastContactAt;
+    if (!health) return void unanswered.set(node.id, (unanswered.get(node.id) ?? 0) + 1);
+    unanswered.delete(node.id);
+    registry.healthy(node.id, health);
+  }
+
+  /** Gives up a silent node's work to the second, not only when the next probe has come to nothing. */
+  function loseIfSilent(node: NodeRecord, now: number): void {
+    const silentMs = now - node.lastContactAt;
     // An agent of the user's earlier system may answer nothing while it works; its silence proves nothing.
-    if (isBusy(node) && node.agentVersion !== null && silentMs >= times.lostAfterMs) {
-      registry.lose(node.id, `no answer on any address for ${Math.round(silentMs / 1000)} s`);
-    }
+    if (!isBusy(node) || node.agentVersion === null || silentMs < times.lostAfterMs) return;
+    // A hub that stood still itself heard nobody: the node has to have been asked, and to have had its time.
+    if ((unanswered.get(node.id) ?? 0) < PROBES_BEFORE_LOSS) return;
+    unanswered.delete(node.id);
+    registry.lose(node.id, `no answer on any address for ${Math.round(silentMs / 1000)} s`);
   }
 
   function interval(node: NodeRecord): number {
@@ -78,11 +91,16 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
   return every(clock, tickMs, () => {
     const now = registry.now();
     for (const node of registry.all()) {
+      loseIfSilent(node, now);
       if (underWay.has(node.id) || now - (probedAt.get(node.id) ?? Number.NEGATIVE_INFINITY) < interval(node)) continue;
       probedAt.set(node.id, now);
       void probe(node);
     }
-    for (const id of probedAt.keys()) if (!registry.get(id)) probedAt.delete(id);
+    for (const id of probedAt.keys()) {
+      if (registry.get(id)) continue;
+      probedAt.delete(id);
+      unanswered.delete(id);
+    }
   });
 }
 
