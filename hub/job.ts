@@ -25,6 +25,8 @@ export interface Job {
   readonly face: Face;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** Closes the client's connection, whatever is still on its way to it. */
+  readonly hangUp: () => void;
   /** Monotonic ms after which nobody waits for the answer any more. */
   readonly deadlineAt: number;
   readonly record: OpenRecord;

@@ -66,6 +66,8 @@ function relayStream(
   }
   function cutOff(): void {
     rest.close();
+    // An error alone leaves the connection open as long as the client does not take what is in it.
+    job.hangUp();
     finish({ kind: "client left", why: `it took nothing for ${deps.slowReaderMs / 1000} s` });
   }
 

@@ -66,6 +66,13 @@ export function liftIdleTimeout(context: Context<HubEnv>): void {
   context.env.timeout(context.req.raw, 0);
 }
 
+/** Closes the connection of `context`'s client within seconds when nothing moves on it, whatever is still to be sent. */
+export function hangUpOf(context: Context<HubEnv>): () => void {
+  const { env: server } = context;
+  const request = context.req.raw;
+  return () => server.timeout(request, 1);
+}
+
 /** The server's longest limit; 0 is the only way to say "longer". */
 const LONGEST_IDLE_TIMEOUT_SECONDS = 255;
 

@@ -12,7 +12,7 @@ import type { Face, Job, Refusal } from "../job.ts";
 import type { Needs } from "../policy/eligibility.ts";
 import { livenessOf } from "../policy/liveness.ts";
 import type { RequestLog } from "../request_log.ts";
-import { boundIdleTimeout, type HubEnv, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
+import { boundIdleTimeout, type HubEnv, hangUpOf, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
 import { unloadEverywhere } from "./unload.ts";
 
 export interface ServeDeps extends DispatchDeps {
@@ -102,7 +102,10 @@ async function open(
   const { slot, json: _, unloads = false, ...rest } = read;
   const needs: Needs = { capability, slot, nodeId: askedNode(request.headers) };
   const deadlineAt = hub.clock.now() + hub.requestMs;
-  return { job: { ...rest, id, face, needs, deadlineAt, record, signal: request.signal }, unloads };
+  return {
+    job: { ...rest, id, face, needs, deadlineAt, record, signal: request.signal, hangUp: hangUpOf(context) },
+    unloads,
+  };
 }
 
 function notPassed(status: 400 | 403 | 413, message: string): Refusal {

@@ -23,6 +23,7 @@ export function jobFor(log: RequestLog, changes: Partial<Job> = {}): Job {
     continuity: { kind: "none" },
     face: generationFace,
     signal: NEVER,
+    hangUp: () => {},
     deadlineAt: Number.POSITIVE_INFINITY,
     record: log.begin({ ...start, stream: true, json: null }),
     ...changes,
