@@ -10,6 +10,9 @@ const CLOSING_BRACKET = 93;
 const OPENING_BRACE = 123;
 const CLOSING_BRACE = 125;
 const SPACE = 32;
+const LAST_ASCII = 127;
+/** Bytes of the longest known name with every letter of it escaped. */
+const LONGEST_NAME = 128;
 
 /** Bytes of a value above which only its outline is read. */
 const LONG_VALUE = 64 * 1024;
@@ -35,7 +38,10 @@ export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE }: Skim
   const start = skipBlanks(bytes, 0);
   if (bytes[start] !== OPENING_BRACE) return bytes.byteLength <= LONG_VALUE ? parseJsonBytes(bytes) : undefined;
   const fields = new Map<string, unknown>();
-  const end = eachEntry(bytes, start, (key, valueStart, valueEnd) => {
+  const mayBeKnown = filterFor(known);
+  // Of a body with millions of names only those are looked at that are kept, or may be known.
+  const wanted = (from: number, to: number) => fields.size < MOST_ENTRIES || mayBeKnown(bytes, from, to);
+  const end = eachEntry(bytes, start, wanted, (key, valueStart, valueEnd) => {
     const name = known.size > 0 ? fold(key) : key;
     const isKnown = known.has(name);
     if (!isKnown && fields.size >= MOST_ENTRIES) return;
@@ -47,6 +53,20 @@ export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE }: Skim
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const ALL = () => true;
+
+/** A quick look at a name between quotes: false when it is none of `known`, whatever the case of its letters. */
+function filterFor(known: ReadonlySet<string>): (bytes: Uint8Array, from: number, to: number) => boolean {
+  const beginnings = new Set(Array.from(known, (name) => `${name.length}${name[0]}`));
+  return (bytes, from, to) => {
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at] ?? 0;
+      // Escaped, or one of the letters that only look like others: it has to be read to be known.
+      if (byte === BACKSLASH || byte > LAST_ASCII) return to - from <= LONGEST_NAME;
+    }
+    return beginnings.has(`${to - from}${String.fromCharCode(bytes[from] ?? 0).toLowerCase()}`);
+  };
+}
 
 /** A name as Go compares it: two letters outside of ASCII count as the ones they look like. */
 export function fold(name: string): string {
@@ -60,7 +80,7 @@ function outline(value: Uint8Array, depth: number): unknown {
   if (depth >= DEEPEST_OUTLINE) return `(${value.byteLength} bytes)`;
   const entries: [string, unknown][] = [];
   let left = 0;
-  eachEntry(value, 0, (key, start, end) => {
+  eachEntry(value, 0, ALL, (key, start, end) => {
     if (entries.length >= MOST_ENTRIES) left++;
     else entries.push([key, outline(value.subarray(start, end), depth + 1)]);
   });
@@ -71,11 +91,12 @@ function outline(value: Uint8Array, depth: number): unknown {
 
 /**
  * Goes through the entries of the object or array that begins at `start`, in their order; an array's have the key "".
- * Returns the index behind its end, or -1 where it has none.
+ * Those of an object whose name, between the indexes it gets, `wanted` does not want are passed over. Returns the index behind its end, or -1 where it has none.
  */
 function eachEntry(
   bytes: Uint8Array,
   start: number,
+  wanted: (nameStart: number, nameEnd: number) => boolean,
   take: (key: string, valueStart: number, valueEnd: number) => void,
 ): number {
   const isObject = bytes[start] === OPENING_BRACE;
@@ -88,19 +109,20 @@ function eachEntry(
       at++;
       continue;
     }
-    let key = "";
+    let key: string | null = "";
     if (isObject) {
       if (byte !== QUOTE) return -1;
       const keyEnd = closingQuote(bytes, at) + 1;
       if (keyEnd === 0) return -1;
-      key = String(parseJsonBytes(bytes.subarray(at, Math.min(keyEnd, at + LONG_VALUE))) ?? "…");
+      const isWanted = wanted(at + 1, keyEnd - 1);
+      key = isWanted ? String(parseJsonBytes(bytes.subarray(at, Math.min(keyEnd, at + LONG_VALUE))) ?? "…") : null;
       at = skipBlanks(bytes, keyEnd);
       if (bytes[at] !== COLON) return -1;
       at = skipBlanks(bytes, at + 1);
     }
     const end = endOfValue(bytes, at);
     if (end < 0) return -1;
-    take(key, at, end);
+    if (key !== null) take(key, at, end);
     at = end;
   }
 }
