@@ -122,12 +122,13 @@ async function readFirstFrames(source: ByteSource, face: Face): Promise<{ bytes:
   }
 }
 
-async function readAll(source: ByteSource): Promise<Uint8Array> {
+/** Everything `source` gives. Rejects with an AttemptError when that is more than `limit` bytes. */
+export async function readAll(source: Pick<ByteSource, "read">, limit = LARGEST_ANSWER): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for (let piece = await source.read(); piece !== null; piece = await source.read()) {
     size += piece.byteLength;
-    if (size > LARGEST_ANSWER) throw new AttemptError("protocol_error", "the answer is larger than 256 MB");
+    if (size > limit) throw new AttemptError("protocol_error", `the answer is larger than ${limit} bytes`);
     pieces.push(piece);
   }
   return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);

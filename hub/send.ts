@@ -7,9 +7,9 @@ import { CLIENT_CLOSED_REQUEST, DECLINE_REASONS, HEADERS } from "../shared/proto
 import { type Delivery, deliver, type Parcel, type RouteFailure } from "./deliver.ts";
 import { errorIn } from "./faces/answer_body.ts";
 import { type ForwardDeps, notSent } from "./forward.ts";
-import { AttemptError, asAttemptError, type Line, openLine } from "./line.ts";
+import { asAttemptError, type Line, openLine } from "./line.ts";
 import type { NodeRecord, Route } from "./node_record.ts";
-import { append } from "./read_answer.ts";
+import { readAll } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import type { OpenRecord } from "./request_log.ts";
 
@@ -58,7 +58,7 @@ export interface Unanswered {
 }
 
 /** Bytes of an answer that is no stream. */
-const LARGEST_ANSWER = 4_000_000;
+export const LARGEST_ANSWER = 4_000_000;
 /** The longest a timer can wait, 24 days: no limit. */
 const FOREVER_MS = 2 ** 31 - 1;
 /** Milliseconds a node has to answer a HEAD, per route. */
@@ -106,7 +106,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     const source = line.read(response);
     const declined = DECLINE_REASONS.find((reason) => reason === response.headers.get(HEADERS.declined));
     if (declined !== undefined) {
-      const words = errorText(await readAll(source.read), response.status);
+      const words = errorText(await readAll(source, LARGEST_ANSWER), response.status);
       // A body that is read only once is gone.
       const untouched = body instanceof Uint8Array;
       if (declined === "wrong_node") {
@@ -174,18 +174,6 @@ async function ask(
     }
   }
   return { kind: "not_sent", failures };
-}
-
-/** Everything `read` gives. Rejects with an AttemptError when that is too much. */
-export async function readAll(read: () => Promise<Uint8Array | null>): Promise<Uint8Array> {
-  let whole = new Uint8Array(0);
-  for (let piece = await read(); piece !== null; piece = await read()) {
-    if (whole.byteLength + piece.byteLength > LARGEST_ANSWER) {
-      throw new AttemptError("protocol_error", `its answer is larger than ${LARGEST_ANSWER} bytes`);
-    }
-    whole = append(whole, piece);
-  }
-  return whole;
 }
 
 /** What an answer with an error status says, in words: Ollama's own, the agent's, or the start of whatever came. */

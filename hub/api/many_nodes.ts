@@ -7,7 +7,8 @@ import { asAttemptError } from "../line.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { mergePulls, type PullEvent, type PullMerge } from "../policy/pull_progress.ts";
 import { LEFT, readProgress } from "../progress_relay.ts";
-import { type Answered, errorText, readAll, type Sent, send } from "../send.ts";
+import { readAll } from "../read_answer.ts";
+import { type Answered, errorText, LARGEST_ANSWER, type Sent, send } from "../send.ts";
 import type { Manner } from "./one_node.ts";
 import type { ManageDeps, Visit } from "./visit.ts";
 
@@ -38,7 +39,7 @@ async function endingOf(sent: Sent, isAnswer: Manner["isAnswer"]): Promise<Endin
   const { node, status } = sent;
   if (sent.kind === "unanswered") return { node, status, error: sent.message };
   try {
-    const body = await readAll(sent.read);
+    const body = await readAll(sent, LARGEST_ANSWER);
     const error = status >= 300 ? errorText(body, status) : isAnswer(body) ? null : "what answers there is not Ollama";
     sent.end(error);
     return { node, status: error === null || status >= 400 ? status : 502, error };

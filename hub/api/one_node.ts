@@ -6,7 +6,8 @@ import { nativeError } from "../faces/native.ts";
 import { AttemptError, asAttemptError } from "../line.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { LEFT, type ProgressLine, progressLines, relayProgress } from "../progress_relay.ts";
-import { type Answered, detailIn, errorText, readAll, send, type Unanswered } from "../send.ts";
+import { readAll } from "../read_answer.ts";
+import { type Answered, detailIn, errorText, LARGEST_ANSWER, send, type Unanswered } from "../send.ts";
 import type { ManageDeps, Visit } from "./visit.ts";
 
 /** What a route makes of an answer. */
@@ -52,7 +53,7 @@ export async function askOne(
 async function passWhole(visit: Visit, sent: Answered, { isAnswer, onDone }: Manner): Promise<Response> {
   const { node, status, headers } = sent;
   try {
-    const body = await readAll(sent.read);
+    const body = await readAll(sent, LARGEST_ANSWER);
     if (status >= 400) return passError(visit, sent, body);
     // A login page, say, of something else that answers at the node's address.
     if (status >= 300 || !isAnswer(body)) throw strangeAnswer(status);
