@@ -5,6 +5,7 @@ import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, listen } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { createHubApp } from "./app.ts";
+import { createAwakeClock } from "./awake_clock.ts";
 import { createBlobPlaces } from "./blob_places.ts";
 import { budgetSize, createBodyBudget } from "./body_budget.ts";
 import { createWaitingRoom } from "./capacity.ts";
@@ -52,7 +53,10 @@ const LAST_BYTES_MS = 1_000;
 
 /** Starts a hub. Throws ListenError when its port cannot be opened. */
 export function startHub(config: HubConfig, parts: HubParts): Hub {
-  const { log, clock = systemClock } = parts;
+  const { log } = parts;
+  const clock = createAwakeClock(parts.clock ?? systemClock, (ms) => {
+    log.warn(`the hub stood still for ${Math.round(ms / 1000)} s; every lease and time limit was extended by that`);
+  });
   const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy });
   const liveness = {
     staleMs: Math.min(STALE_MS, config.heartbeatTtl * 1000),
@@ -156,8 +160,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
 }
 
 function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void {
-  const level =
-    event === "ejected" || event === "offline" || event === "lost" || event === "clock gap" ? "warn" : "info";
+  const level = event === "ejected" || event === "offline" || event === "lost" ? "warn" : "info";
   log[level]({ node_id: nodeId, detail }, event === "intent" ? `node is ${detail}` : `node ${event}`);
 }
 

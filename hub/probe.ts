@@ -29,6 +29,9 @@ export const PROBE_TIMES: ProbeTimes = {
 /** Probes in a row that came to nothing before a node's work is given up; of 15 s every 3 s there are four at least. */
 const PROBES_BEFORE_LOSS = 2;
 
+/** Milliseconds between two looks whether a node with work has been silent for too long. */
+const SILENCE_LOOK_MS = 250;
+
 /** Bytes of a health answer. */
 const LARGEST_HEALTH = 64 * 1024;
 
@@ -71,7 +74,7 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     registry.healthy(node.id, health);
   }
 
-  /** Gives up a silent node's work to the second, not only when the next probe has come to nothing. */
+  /** Gives up a silent node's work when its time is over, not only when the next probe has come to nothing. */
   function loseIfSilent(node: NodeRecord, now: number): void {
     const silentMs = now - node.lastContactAt;
     // An agent of the user's earlier system may answer nothing while it works; its silence proves nothing.
@@ -87,11 +90,13 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
     return node.trust.kind === "ejected" ? times.ejectedEveryMs : times.idleEveryMs;
   }
 
-  const tickMs = Math.min(1_000, times.busyEveryMs);
-  return every(clock, tickMs, () => {
+  const stopWatching = every(clock, SILENCE_LOOK_MS, () => {
+    const now = registry.now();
+    for (const node of registry.all()) loseIfSilent(node, now);
+  });
+  const stopProbing = every(clock, Math.min(1_000, times.busyEveryMs), () => {
     const now = registry.now();
     for (const node of registry.all()) {
-      loseIfSilent(node, now);
       if (underWay.has(node.id) || now - (probedAt.get(node.id) ?? Number.NEGATIVE_INFINITY) < interval(node)) continue;
       probedAt.set(node.id, now);
       void probe(node);
@@ -102,6 +107,10 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
       unanswered.delete(id);
     }
   });
+  return () => {
+    stopWatching();
+    stopProbing();
+  };
 }
 
 function isBusy({ reserved, watched }: NodeRecord): boolean {

@@ -14,6 +14,7 @@ import { NO_RESERVATION, type Reservation, takeSlot } from "./reservation.ts";
 import { createServiceTimes } from "./service_times.ts";
 
 export interface RegistryOptions {
+  /** Time in which this process stood still does not count in it: the nodes could not be heard. */
   readonly clock: Clock;
   readonly liveness: LivenessLimits;
   readonly ejection: ejection.EjectionLimits;
@@ -27,17 +28,7 @@ export interface RegistryOptions {
 }
 
 export interface FleetEvent {
-  readonly event:
-    | "joined"
-    | "restarted"
-    | "ejected"
-    | "admitted"
-    | "offline"
-    | "removed"
-    | "lost"
-    | "intent"
-    | "slots"
-    | "clock gap";
+  readonly event: "joined" | "restarted" | "ejected" | "admitted" | "offline" | "removed" | "lost" | "intent" | "slots";
   readonly nodeId: string;
   readonly detail: string;
 }
@@ -50,8 +41,6 @@ const DISBELIEF_MS = 60_000;
 const UNFIT_MS = 600_000;
 /** Milliseconds a node that said it is busy is left alone, unless it said how long. */
 const REST_MS = 1_000;
-/** The registry is swept every second. A longer pause means that this process did not run: suspend, SIGSTOP. */
-const CLOCK_GAP_MS = 10_000;
 
 /** Replaced boots remembered per node, so that an old process cannot speak for it again. */
 const REMEMBERED_BOOTS = 16;
@@ -61,27 +50,11 @@ export function createRegistry(options: RegistryOptions) {
   const { clock, ipPreference } = options;
   const nodes = new Map<string, Entry>();
   let picks = 0;
-  let lastTouch = clock.now();
   const serviceTimes = createServiceTimes();
 
   const changed = () => options.onCapacity?.();
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
     options.onEvent?.({ event, nodeId, detail });
-
-  /** Monotonic now. Time in which this process stood still is added to every lease: the nodes could not be heard. */
-  function touch(): number {
-    const now = clock.now();
-    const gap = now - lastTouch;
-    lastTouch = now;
-    if (gap > CLOCK_GAP_MS && nodes.size > 0) {
-      for (const node of nodes.values()) {
-        node.lastHeardAt += gap;
-        node.lastContactAt += gap;
-      }
-      tell("clock gap", "", `the hub stood still for ${Math.round(gap / 1000)} s; leases were extended by that`);
-    }
-    return now;
-  }
 
   function setTrust(node: Entry, trust: ejection.Trust): void {
     const before = node.trust.kind;
@@ -148,7 +121,7 @@ export function createRegistry(options: RegistryOptions) {
   }
 
   function watchNode(node: Entry): () => void {
-    if (node.reserved + node.watched === 0) node.lastContactAt = touch();
+    if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
     node.watched++;
     let watching = true;
     return () => {
@@ -163,7 +136,7 @@ export function createRegistry(options: RegistryOptions) {
      * Returns null for a heartbeat that was overtaken by a newer one, or comes from a process that was replaced.
      */
     heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
-      const now = touch();
+      const now = clock.now();
       const known = nodes.get(beat.node_id);
       const node = known ?? newEntry(beat.node_id, now, clock.wall(), ++picks);
       if (!noteBoot(node, beat.boot_id ?? null)) return null;
@@ -216,7 +189,7 @@ export function createRegistry(options: RegistryOptions) {
     all: (): Iterable<NodeRecord> => nodes.values(),
 
     /** Monotonic milliseconds, as every time in a NodeRecord. */
-    now: touch,
+    now: clock.now,
 
     /** The node's routes in the order to dial them now. */
     routesOf: (node: NodeRecord): Route[] => routeOrder(node.routes, ipPreference),
@@ -230,7 +203,7 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return NO_RESERVATION;
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
-      if (node.reserved + node.watched === 0) node.lastContactAt = touch();
+      if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
       return takeSlot(node, model, requestId, changed);
     },
 
@@ -263,23 +236,23 @@ export function createRegistry(options: RegistryOptions) {
     succeeded(id: string, ms: number, model: ModelKey = ANY_MODEL): void {
       serviceTimes.took(model, ms);
       const node = nodes.get(id);
-      if (node) setTrust(node, ejection.afterSuccess(node.trust, touch()));
+      if (node) setTrust(node, ejection.afterSuccess(node.trust, clock.now()));
     },
 
     /** The node failed in a way that counts against it; `request` is the hash of what it failed at, if that may be why. */
     failed(id: string, reason: string, request: string | null = null): void {
       const node = nodes.get(id);
-      if (node) setTrust(node, ejection.afterFailure(node.trust, { reason, request }, touch(), options.ejection));
+      if (node) setTrust(node, ejection.afterFailure(node.trust, { reason, request }, clock.now(), options.ejection));
     },
 
     /** The node lists the model but has not got it: its claim is not believed for a minute. */
     disbelieve(id: string, model: ModelKey): void {
-      nodes.get(id)?.disbelieved.set(model, touch() + DISBELIEF_MS);
+      nodes.get(id)?.disbelieved.set(model, clock.now() + DISBELIEF_MS);
     },
 
     /** The model did not fit the node's memory. */
     unfit(id: string, model: ModelKey): void {
-      nodes.get(id)?.unfit.set(model, touch() + UNFIT_MS);
+      nodes.get(id)?.unfit.set(model, clock.now() + UNFIT_MS);
     },
 
     /** The model was put there just now: what was believed of it before holds no more. */
@@ -291,7 +264,7 @@ export function createRegistry(options: RegistryOptions) {
     /** The node said it has no room: it is left alone for `ms` milliseconds. */
     rest(id: string, ms: number | null): void {
       const node = nodes.get(id);
-      if (node) node.restingUntil = touch() + (ms ?? REST_MS);
+      if (node) node.restingUntil = clock.now() + (ms ?? REST_MS);
     },
 
     /** The node handed a request back because its Ollama is away or it is stopping, before its heartbeat said so. */
@@ -305,7 +278,7 @@ export function createRegistry(options: RegistryOptions) {
     /** Bytes of an answer arrived from the node. */
     heard(id: string): void {
       const node = nodes.get(id);
-      if (node) node.lastContactAt = touch();
+      if (node) node.lastContactAt = clock.now();
     },
 
     /** A dial or probe of one route came through, or did not. */
@@ -325,7 +298,7 @@ export function createRegistry(options: RegistryOptions) {
     healthy(id: string, health: NodeHealth): void {
       const node = nodes.get(id);
       if (!node || health.node_id !== id) return;
-      const now = touch();
+      const now = clock.now();
       if (!noteBoot(node, health.boot_id ?? null)) return;
       node.lastContactAt = now;
       node.loading = new Set((health.loading ?? []).map(modelKey));
@@ -339,13 +312,13 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node) return;
       tell("lost", id, reason);
-      setTrust(node, ejection.afterLoss(node.trust, reason, touch()));
+      setTrust(node, ejection.afterLoss(node.trust, reason, clock.now()));
       giveUpWork(node, new NodeLost(reason, false));
     },
 
     /** Forgets nodes that are gone and lets waiting requests look again, since time alone frees places too. */
     sweep(): void {
-      const now = touch();
+      const now = clock.now();
       for (const node of nodes.values()) {
         const silentMs = now - node.lastHeardAt;
         const liveness = livenessOf(silentMs, options.liveness);

@@ -199,27 +199,6 @@ test("a node is not forgotten while it has work, and then it is", async () => {
   expect(fleet.registry.get("a")).toBeUndefined();
 });
 
-test("time in which the hub itself stood still forgets nobody and is told", async () => {
-  const fleet = joined();
-  await live(fleet, 50);
-  await fleet.clock.advance(300 * SECOND);
-  fleet.registry.sweep();
-  expect(fleet.registry.now() - fleet.node().lastHeardAt).toBe(50 * SECOND);
-  expect(fleet.events.at(-1)).toMatchObject({ event: "clock gap", detail: expect.stringContaining("300 s") });
-});
-
-test.each<[what: string, act: (fleet: Fleet) => void]>([
-  ["bytes of an answer", ({ registry }) => registry.heard("a")],
-  ["a probe", ({ registry }) => registry.healthy("a", health())],
-  ["a reservation", ({ registry }) => registry.reserve("a")],
-])("when %s come first after the hub stood still, the last contact is not dated into the future", async (_, act) => {
-  const fleet = joined();
-  await fleet.clock.advance(300 * SECOND);
-  act(fleet);
-  fleet.registry.sweep();
-  expect(fleet.node().lastContactAt).toBe(300 * SECOND);
-});
-
 test("setting the wall clock changes nothing but the timestamps", async () => {
   const fleet = joined();
   fleet.clock.stepWall(-3_600 * SECOND);

@@ -4,14 +4,19 @@ import type { IpPreference } from "../../shared/address_order.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { type HeartbeatBody, heartbeat, type NodeHealth } from "../../shared/protocol.ts";
 import { type FakeClock, fakeClock } from "../../shared/testing/fake_clock.ts";
+import { createAwakeClock } from "../awake_clock.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { createRegistry, type FleetEvent, type Registry } from "../registry.ts";
 import { LIMITS } from "./node_facts.ts";
 
 export interface Fleet {
   readonly clock: FakeClock;
+  /** The same without the time in which the hub stood still; the registry's. */
+  readonly awakeClock: Clock;
   readonly registry: Registry;
   readonly events: FleetEvent[];
+  /** Milliseconds for which the hub stood still, each time. */
+  readonly gaps: number[];
   /** How often the registry said that capacity may have changed. */
   capacityCalls(): number;
   /** Takes in a heartbeat of an agent of this version, changed by `changes`, from address `source`. */
@@ -24,9 +29,11 @@ export interface Fleet {
 export function fakeFleet(options: { clock?: Clock; ipPreference?: IpPreference } = {}): Fleet {
   const clock = fakeClock();
   const events: FleetEvent[] = [];
+  const gaps: number[] = [];
   let capacityCalls = 0;
+  const awakeClock = createAwakeClock(options.clock ?? clock, (ms) => gaps.push(ms));
   const registry = createRegistry({
-    clock: options.clock ?? clock,
+    clock: awakeClock,
     liveness: LIMITS,
     ejection: { maxFailures: 3 },
     ipPreference: options.ipPreference ?? "ipv6",
@@ -35,8 +42,10 @@ export function fakeFleet(options: { clock?: Clock; ipPreference?: IpPreference 
   });
   return {
     clock,
+    awakeClock,
     registry,
     events,
+    gaps,
     capacityCalls: () => capacityCalls,
     beat: (changes = {}, source = null) =>
       registry.heartbeat(heartbeat.parse(heartbeatBody(changes)), source === null ? null : parseAddress(source)),

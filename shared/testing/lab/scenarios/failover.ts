@@ -14,6 +14,9 @@ const SLOTS = 32;
 /** Milliseconds the hub may take to notice that a route works again: probed every 3 s while the node has work. */
 const NOTICE_MS = 20_000;
 
+/** Milliseconds after which TCP has sent again what a black hole of about three seconds took. */
+const RETRANSMISSIONS_MS = 4_000;
+
 /** What the measurements of one arena share. */
 interface Bench {
   readonly arena: Arena;
@@ -127,6 +130,8 @@ async function blackHoles(bench: Bench, rounds: number): Promise<void> {
 async function frozen(bench: Bench, rounds: number, hold: (id: string) => void): Promise<void> {
   const { arena, once } = bench;
   for (let round = 0; round < rounds; round++) {
+    // What the kernel of a black-holed node still sends again would be heard from it after it froze.
+    await Bun.sleep(RETRANSMISSIONS_MS);
     const victims = VICTIMS.map((id) => arena.node(id));
     for (const victim of victims) victim.freeze();
     const asked = victims.flatMap((victim) => Array.from({ length: HELD / 2 }, () => once(victim)));
