@@ -14,9 +14,10 @@ import type { HubConfig } from "./config.ts";
 import { createConversations } from "./conversations.ts";
 import type { DeliveryTimes } from "./deliver.ts";
 import { createDigestWatch } from "./digest_watch.ts";
+import type { FleetEvent } from "./fleet_event.ts";
 import { createFleetLists } from "./fleet_lists.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
-import { createRegistry, type FleetEvent, type Registry } from "./registry.ts";
+import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
 

@@ -1,12 +1,14 @@
 /** The table of nodes: the only place where what is known of them changes. */
-import { type Address, canBeDialled } from "../shared/address.ts";
-import { allows, type IpPreference, routeOrder } from "../shared/address_order.ts";
+import type { Address } from "../shared/address.ts";
+import { type IpPreference, routeOrder } from "../shared/address_order.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import type { FleetEvent } from "./fleet_event.ts";
+import { takeHeartbeat } from "./heartbeat_intake.ts";
 import { takeInventory } from "./inventory.ts";
-import { type Entry, NodeLost, type NodeRecord, newEntry, type Route, routesTo } from "./node_record.ts";
+import { type Entry, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
@@ -25,12 +27,6 @@ export interface RegistryOptions {
   readonly onModels?: () => void;
   /** Told what people should know: a node joined, left, was ejected, came back. */
   readonly onEvent?: (event: FleetEvent) => void;
-}
-
-export interface FleetEvent {
-  readonly event: "joined" | "restarted" | "ejected" | "admitted" | "offline" | "removed" | "lost" | "intent" | "slots";
-  readonly nodeId: string;
-  readonly detail: string;
 }
 
 export type Registry = ReturnType<typeof createRegistry>;
@@ -71,15 +67,6 @@ export function createRegistry(options: RegistryOptions) {
       tell("slots", node.id, `works on ${slots} at once, not ${reported}`);
     node.learned = learned;
     node.slots = slots;
-  }
-
-  function setAddresses(node: Entry, ipv4: string | null, ipv6: string | null, port: number): void {
-    if (node.ipv4 === ipv4 && node.ipv6 === ipv6 && node.port === port) return;
-    node.ipv4 = ipv4;
-    node.ipv6 = ipv6;
-    node.port = port;
-    node.routes = routesTo([ipv6, ipv4], port, node.routes);
-    node.dialable = node.routes.some((route) => allows(ipPreference, route.family));
   }
 
   function setIntent(node: Entry, intent: NodeIntent): void {
@@ -144,29 +131,8 @@ export function createRegistry(options: RegistryOptions) {
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      // A link-local source cannot be dialled back; what the node reported may be.
-      const usable = source !== null && canBeDialled(source) ? source : null;
-      const ipv4 = usable?.family === "IPv4" ? usable.text : beat.ipv4;
-      const ipv6 = usable?.family === "IPv6" ? usable.text : beat.ipv6;
-      setAddresses(node, ipv4, ipv6, beat.port);
-      // An Ollama that is away tells no models, but they are still on its disk: a request for one finds it away, not lacking.
-      const away = beat.ollama?.ok === false && beat.models.length === 0;
-      const { loaded, tags, ps } = beat;
-      const otherModels = takeInventory(
-        node,
-        away ? { names: node.modelNames, loaded: [], ps: [] } : { names: beat.models, loaded, tags, ps },
-      );
-      // Nothing of ours waits there, so nobody probes it often: what it said to be loading is old.
-      if (node.reserved === 0) node.loading = new Set();
-      node.metadata = beat.metadata;
-      node.load = beat.load ?? null;
-      node.cpu = beat.load?.cpu ?? 0;
-      node.gpu = beat.gpu ?? [];
+      const otherModels = takeHeartbeat(node, beat, source, ipPreference);
       setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS));
-      node.ollamaOk = beat.ollama?.ok ?? true;
-      node.ollamaVersion = beat.ollama?.version ?? null;
-      node.agentVersion = beat.agent_version ?? null;
-      node.capabilities = beat.capabilities ?? [];
       if (!known) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
