@@ -43,6 +43,20 @@ test("released is released: giving back twice frees nothing of others', and noth
   expect(budget.taken).toBe(50);
 });
 
+test("giving back frees the bytes of a large body at once, and leaves a small one to the collector", () => {
+  const budget = createBodyBudget(MB);
+  const [large, small] = [new Uint8Array(SMALL_BODY + 1), new Uint8Array(SMALL_BODY)];
+  for (const bytes of [large, small]) {
+    const share = budget.open();
+    share.grow(bytes.byteLength);
+    share.holds(bytes);
+    expect(bytes.byteLength).toBeGreaterThan(0);
+    share.release();
+    share.release();
+  }
+  expect([large.byteLength, small.byteLength]).toEqual([0, SMALL_BODY]);
+});
+
 test("whatever is opened, grown and released, the sum is exact, never above the limit, and zero at the end", () => {
   const step = fc.record({ which: fc.nat(9), bytes: fc.nat(300_000), release: fc.boolean() });
   fc.assert(

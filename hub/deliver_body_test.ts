@@ -110,6 +110,31 @@ test.each(["POST", "DELETE"] as const)("%s is sent as that, with a body of bytes
   expect(got).toMatchObject([{ method, length: "13", bytes: 13, whole: true }]);
 });
 
+test("bytes are handed over in pieces, so that a node that takes nothing does not have all of them copied for it", async () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(60_000)).map((byte) => byte | 1);
+  const large = new Uint8Array(5_000_000).map((_, at) => bytes[at % 60_000] ?? 0);
+  const taken: Uint8Array[] = [];
+  const takesSlowly: typeof fetch = async (_, { body }) => {
+    for await (const piece of body as ReadableStream<Uint8Array>) taken.push(piece);
+    return new Response("ok");
+  };
+  const parcel = { path: "/x", headers: {}, body: large, signal: never };
+  const deps = { fetch: takesSlowly, times: { connectMs: 2_000, staggerMs: 250 }, onRoute: () => {} };
+  expect(await statusOf(await deliver([routeTo(1)], parcel, deps))).toBe(200);
+  expect(Math.max(...taken.map(({ byteLength }) => byteLength))).toBeLessThan(2_000_000);
+  expect(Buffer.concat(taken).equals(large)).toBe(true);
+});
+
+test("a body that is freed while the node still takes it breaks off, and is never taken for a whole one", async () => {
+  const { route, got } = peer({ pauseMs: 20 });
+  const body = new Uint8Array(100_000_000);
+  const delivery = await send([route], { body });
+  await eventually(() => expect(got[0]?.bytes).toBeGreaterThan(0));
+  body.buffer.transfer(0);
+  await expect(statusOf(delivery)).rejects.toThrow();
+  expect(got[0]?.whole).toBe(false);
+});
+
 test("an empty body is sent as one of no length", async () => {
   const { route, got } = peer();
   expect(await statusOf(await send([route], {}))).toBe(200);

@@ -18,14 +18,17 @@ export type Body =
 
 /**
  * Reads the body of `context`'s request if it is no larger than `limit` bytes and fits into `budget` now; one that does
- * not is not kept, and not read either where its length is known. What it takes of the budget is given back by
- * what `releaser` gives, to be called when the request ends; a body that did not come whole takes nothing.
+ * not is not kept, and not read either where its length is known. What it takes of the budget is given back, and the
+ * bytes are freed, by what `releaser` gives, to be called when the request ends; a body that did not come whole takes
+ * nothing.
  */
 export async function readBody(context: Context<HubEnv>, limit: number, budget?: BodyBudget): Promise<Body> {
   const share = budget?.open();
   const body = await read(context.req.raw, limit, share);
-  if (body.kind === "whole") context.set("bodyShare", share);
-  else share?.release();
+  if (body.kind === "whole") {
+    share?.holds(body.bytes);
+    context.set("bodyShare", share);
+  } else share?.release();
   return body;
 }
 
@@ -34,7 +37,7 @@ export function noRoom({ size }: BodyBudget): string {
   return `it holds ${Math.floor(size / 1e6)} MB of other requests already (MAX_BUFFERED_MB)`;
 }
 
-/** What gives back what the request's body took of the budget. Harmless when called twice. */
+/** What gives back what the request's body took of the budget, and frees its bytes. Harmless when called twice. */
 export function releaser(context: Context<HubEnv>): () => void {
   const share = context.get("bodyShare");
   return () => share?.release();
@@ -47,7 +50,7 @@ async function read(request: Request, limit: number, share: BodyShare | undefine
   if (share?.grow(length) === false) return { kind: "no room" };
   try {
     if (announced !== null) return { kind: "whole", bytes: new Uint8Array(await request.arrayBuffer()) };
-    const pieces: Uint8Array[] = [];
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
     let size = 0;
     for await (const piece of request.body ?? []) {
       size += piece.byteLength;
@@ -55,10 +58,23 @@ async function read(request: Request, limit: number, share: BodyShare | undefine
       if (share?.grow(piece.byteLength) === false) return { kind: "no room" };
       pieces.push(piece);
     }
-    return { kind: "whole", bytes: new Uint8Array(Buffer.concat(pieces)) };
+    return { kind: "whole", bytes: join(pieces, size) };
   } catch {
     return { kind: "broken off" };
   }
+}
+
+/** `pieces` as one, each freed as soon as it is copied: held to the end, and left to the collector, they were all of it again. */
+function join(pieces: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.byteLength;
+    // Every piece of Bun's has its own; one that is part of something larger would take that with it.
+    if (piece.byteLength === piece.buffer.byteLength) piece.buffer.transfer(0);
+  }
+  return bytes;
 }
 
 /** An answer may take minutes to its first byte: from now on this request's own timers decide, not the server's. */

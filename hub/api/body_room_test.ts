@@ -48,7 +48,7 @@ function memory({ pid }: ProgramRun, field: "VmRSS" | "VmHWM"): number {
   return Number(kilobytes) * 1024;
 }
 
-const large = Buffer.from(JSON.stringify({ model: "llama3", prompt: "x".repeat(BODY) }));
+const large = Buffer.from(JSON.stringify({ model: "llama3", prompt: "x".repeat(BODY), options: { num_predict: 1 } }));
 const inChunks = () =>
   new ReadableStream({
     start(controller) {
@@ -151,3 +151,21 @@ test("a client that breaks off in the middle of its body gives back what it took
   await eventually(async () => expect((await busy.state()).bodies.held).toBe(before));
   await busy.endBlocker();
 });
+
+test.skipIf(process.platform !== "linux").each([
+  ["with a length", () => large],
+  ["in chunks", inChunks],
+])(
+  "many large bodies %s one after another take no more memory than a few: each is freed when its request ends",
+  async (_, body) => {
+    await using busy = await busyHub();
+    await busy.endBlocker();
+    const idle = memory(busy.hub, "VmRSS");
+    for (let sent = 0; sent < 40; sent++) {
+      const answer = await busy.post("/api/generate", body());
+      expect(await answer.text()).toContain('"done":true');
+    }
+    expect(memory(busy.hub, "VmHWM") - idle).toBeLessThan(6 * BODY);
+  },
+  60_000,
+);

@@ -7,11 +7,11 @@ import { type Body, type HubEnv, readBody } from "./body.ts";
 const LIMIT = 1_000;
 
 /** A server that reads every body with the limit, and what it read. */
-function startReader(maxRequestBodySize = 1_000_000) {
+function startReader(maxRequestBodySize = 1_000_000, limit = LIMIT) {
   const bodies: Body[] = [];
   const app = new Hono<HubEnv>();
   app.post("/", async (context) => {
-    const body = await readBody(context, LIMIT);
+    const body = await readBody(context, limit);
     bodies.push(body);
     return context.text(body.kind === "whole" ? String(body.bytes.byteLength) : body.kind);
   });
@@ -46,6 +46,22 @@ test.each<[size: number, answer: string]>([
     (await fetch(reader.url, { method: "POST", body })).text();
   expect(await post(new Uint8Array(size))).toBe(answer);
   expect(await post(chunked(size))).toBe(answer);
+});
+
+test("a large body in chunks comes out as it was sent, although its pieces are freed on the way", async () => {
+  using reader = startReader(10_000_000, 10_000_000);
+  const sent = crypto.getRandomValues(new Uint8Array(65_536));
+  const body = new ReadableStream({
+    start(controller) {
+      for (let piece = 0; piece < 50; piece++) controller.enqueue(sent.map((byte) => byte ^ piece));
+      controller.close();
+    },
+  });
+  await fetch(reader.url, { method: "POST", body });
+  const [read] = reader.bodies;
+  if (read?.kind !== "whole") throw new Error(`it is ${read?.kind}`);
+  expect(read.bytes.byteLength).toBe(50 * sent.byteLength);
+  expect(read.bytes.every((byte, at) => byte === ((sent[at % 65_536] ?? 0) ^ (at >> 16)))).toBe(true);
 });
 
 test("a body in chunks comes out as it was sent", async () => {
