@@ -17,7 +17,7 @@ export interface BodyBudget {
 export interface BodyShare {
   /** Takes `bytes` more; false when they do not fit, and then takes nothing. */
   grow(bytes: number): boolean;
-  /** `bytes` are what was taken for, and all of their buffer: giving back frees them. */
+  /** `bytes`, all of their buffer, are what was taken for: giving back frees them. What was held before is freed now. */
   holds(bytes: Uint8Array<ArrayBuffer>): void;
   /** Gives everything back, once; from then on nothing can be taken, and the bytes are gone. */
   release(): void;
@@ -45,6 +45,8 @@ export function createBodyBudget(size: number): BodyBudget {
           return true;
         },
         holds(whole) {
+          const before = bytes?.deref();
+          if (before !== whole) free(before);
           bytes = new WeakRef(whole);
         },
         release() {

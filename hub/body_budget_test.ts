@@ -57,6 +57,17 @@ test("giving back frees the bytes of a large body at once, and leaves a small on
   expect([large.byteLength, small.byteLength]).toEqual([0, SMALL_BODY]);
 });
 
+test("bytes written anew take the place of those that came, which are freed at once", () => {
+  const share = createBodyBudget(MB).open();
+  const [came, anew] = [new Uint8Array(SMALL_BODY + 1), new Uint8Array(SMALL_BODY + 2)];
+  share.holds(came);
+  share.holds(anew);
+  share.holds(anew);
+  expect([came.byteLength, anew.byteLength]).toEqual([0, SMALL_BODY + 2]);
+  share.release();
+  expect(anew.byteLength).toBe(0);
+});
+
 test("whatever is opened, grown and released, the sum is exact, never above the limit, and zero at the end", () => {
   const step = fc.record({ which: fc.nat(9), bytes: fc.nat(300_000), release: fc.boolean() });
   fc.assert(
