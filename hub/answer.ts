@@ -1,5 +1,6 @@
 /** The ways a request ends towards its client: a node's answer, a refusal, or nobody there any more. */
 import { CLIENT_CLOSED_REQUEST, HEADERS } from "../shared/protocol.ts";
+import type { Comeback } from "./comeback.ts";
 import type { Failed } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { whyNobody } from "./no_node.ts";
@@ -8,9 +9,13 @@ import type { Answer } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import { type RelayDeps, type RelayEnd, relay } from "./relay.ts";
 
+/** Seconds after which a machine that was started again has mostly registered: nodes look for the hub every five. */
+const USUAL_RETRY_AFTER = "5";
+
 export interface ConcludeDeps extends RelayDeps {
   readonly registry: Registry;
   readonly liveness: LivenessLimits;
+  readonly comeback: Pick<Comeback, "underWay">;
 }
 
 /** From the first byte on, this node's answer is the answer. `onEnd` is called once, when it is over. */
@@ -21,14 +26,14 @@ export function commit(
   deps: RelayDeps,
   onEnd: (end: RelayEnd) => void,
 ): Response {
-  job.record.firstByte();
+  job.record.firstByte(answer.status);
   return relay(job, answer, headersOf(job, nodeId), deps, onEnd);
 }
 
 /** Ends a request after `failures`, none of which may be followed by another attempt. */
 export function conclude(job: Job, failures: readonly Failed[], deps: ConcludeDeps): Response {
   const last = failures.at(-1);
-  if (!last) return refuse(job, whyNobody(job, deps.registry, deps.liveness));
+  if (!last) return refuse(job, whyNobody(job, deps));
   if (last.failure === "hub_stopping") return refuse(job, { kind: "stopping" });
   if (last.failure === "hub_exhausted") return refuse(job, { kind: "exhausted", message: last.message });
   // Nobody has it after all, or none could: Ollama's own words say so best.
@@ -51,7 +56,7 @@ export function refuse(job: Pick<Job, "id" | "model" | "face" | "record">, refus
   const headers = headersOf(job, null);
   headers.set("content-type", contentType);
   if ("retryAfterSeconds" in refusal) headers.set("retry-after", String(refusal.retryAfterSeconds));
-  if (refusal.kind === "stopping" || refusal.kind === "exhausted") headers.set("retry-after", "5");
+  else if (status === 503) headers.set("retry-after", USUAL_RETRY_AFTER);
   job.record.finish({ status, error: describe(refusal) });
   return new Response(text, { status, headers });
 }

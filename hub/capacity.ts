@@ -19,7 +19,7 @@ export interface Ticket extends Disposable {
 
 export interface WaitingRoomOptions {
   readonly clock: Clock;
-  /** Waiters at most, all models together. */
+  /** Waiters at most, all models together; up to a quarter more when a few models fill it. */
   readonly size: number;
   /** Milliseconds a waiter stays at most. */
   readonly timeoutMs: number;
@@ -59,6 +59,9 @@ interface Waiter {
 
 const NEVER = new AbortController().signal;
 
+/** Part of the room's size by which it is overfilled at most, by models of which few wait, when others fill it. */
+const SPARE = 0.25;
+
 /** An empty waiting room. */
 export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: WaitingRoomOptions) {
   const queues = new Map<ModelKey, Waiter[]>();
@@ -74,6 +77,14 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
   function mayLook(queue: readonly Waiter[], index: number): boolean {
     for (let before = 0; before < index; before++) if (!queue[before]?.passesOn) return false;
     return true;
+  }
+
+  /** True when one more for `model` may wait: one model's waiters do not fill the room for the others. */
+  function hasRoomFor(model: ModelKey): boolean {
+    if (length < size) return true;
+    const own = queues.get(model)?.length ?? 0;
+    const models = queues.size + (own === 0 ? 1 : 0);
+    return models > 1 && own < Math.floor((size * SPARE) / models);
   }
 
   return {
@@ -96,8 +107,11 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
         return { model, waiting: queue.length, oldestWaitMs: clock.now() - oldest };
       }),
 
-    /** True when somebody waits for `model`: a newcomer must not overtake them. */
-    hasWaiters: (model: ModelKey): boolean => queues.has(model),
+    /**
+     * True when a newcomer for `model` must not go before those who wait for it. Those who cannot use every node let it
+     * pass: what it can use they cannot, or they would not wait.
+     */
+    hasWaiters: (model: ModelKey): boolean => queues.get(model)?.some(({ passesOn }) => !passesOn) ?? false,
 
     /** Capacity may have changed: the first of every model's waiters looks, who has waited longest first. */
     wake(): void {
@@ -106,10 +120,10 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       for (const waiter of first) wake(waiter);
     },
 
-    /** Draws a ticket, or null when the room is full. */
+    /** Draws a ticket, or null when the room is full. Who was placed already always finds room: it is one that was let in. */
     enter(model: ModelKey, signal: AbortSignal, options: WaiterOptions = {}): Ticket | null {
       const { front = false, waitedMs = 0, deadlineAt = Number.POSITIVE_INFINITY } = options;
-      if (length >= size) return null;
+      if (!front && !hasRoomFor(model)) return null;
       const enteredAt = clock.now();
       const waiter: Waiter = { resolve: null, woken: false, passesOn: false, since: enteredAt - waitedMs };
       const queue = queues.get(model) ?? [];

@@ -168,6 +168,36 @@ test("a newcomer is told that others wait for its model, and only for its own", 
   expect(room.hasWaiters("m")).toBe(false);
 });
 
+test("a newcomer need not wait behind those who cannot use what it can", async () => {
+  const { clock, room } = open();
+  const pinned = enter(room, "m");
+  expect(room.hasWaiters("m")).toBe(true);
+  watch(pinned, true);
+  await clock.advance(0);
+  expect(room.hasWaiters("m")).toBe(false);
+  enter(room, "m");
+  expect(room.hasWaiters("m")).toBe(true);
+});
+
+test("a full room still takes one that was placed already", () => {
+  const { room } = open(1);
+  enter(room);
+  expect(room.enter("m", never)).toBeNull();
+  expect(room.enter("m", never, { front: true })?.position).toBe(1);
+});
+
+test("a room that one model fills takes some of the others, a quarter more in all", () => {
+  const { room } = open(16);
+  for (let at = 0; at < 16; at++) enter(room, "much");
+  expect(room.enter("much", never)).toBeNull();
+  for (const model of ["quick", "other"]) {
+    let entered = 0;
+    while (room.enter(model, never)) entered++;
+    expect(entered).toBe(model === "quick" ? 2 : 1);
+  }
+  expect(room.length).toBeLessThanOrEqual(20);
+});
+
 test("a request that was placed before goes to the front", async () => {
   const { clock, room } = open();
   const old = watch(enter(room));

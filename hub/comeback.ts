@@ -12,6 +12,8 @@ const ALL_BACK_MS = 8_000;
 export interface Comeback {
   /** A heartbeat that was taken in. */
   heard(beat: Pick<Heartbeat, "node_id" | "models" | "hub_boot_id">): void;
+  /** True while some nodes of an earlier start are back and others may not be yet. */
+  readonly underWay: boolean;
   /** Says nothing any more. */
   stop(): void;
 }
@@ -54,6 +56,9 @@ export function createComeback({ clock, log, bootId }: ComebackOptions): Comebac
         // It may have found out about its models a moment after it came.
         models.set(beat.node_id, beat.models);
       }
+    },
+    get underWay() {
+      return !said && models.size > 0;
     },
     stop() {
       said = true;

@@ -67,7 +67,7 @@ export const HUB_SETTINGS = {
   queueSize: {
     variable: "QUEUE_SIZE",
     fallback: 512,
-    doc: "Requests that may wait for a free slot; more are refused with 503",
+    doc: "Requests that may wait for a free slot; more are refused with 503 (a quarter more when they are for other models)",
     parse: wholeNumber(0, 1_000_000),
   },
   queueTimeout: seconds("QUEUE_TIMEOUT", 120, "How long a request may wait for a free slot"),

@@ -2,13 +2,16 @@
 import type { Clock } from "../shared/clock.ts";
 import { clientLeft, commit, conclude, refuse } from "./answer.ts";
 import type { Ticket, WaiterOptions, WaitingRoom } from "./capacity.ts";
+import type { Comeback } from "./comeback.ts";
 import type { Conversations } from "./conversations.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job } from "./job.ts";
-import type { Placement } from "./policy/eligibility.ts";
+import type { NodeRecord } from "./node_record.ts";
+import { judge } from "./policy/decision.ts";
+import { type Placement, understands } from "./policy/eligibility.ts";
 import { RULES } from "./policy/failover.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
-import { choose } from "./policy/selection.ts";
+import { look } from "./policy/selection.ts";
 import { waitingFacts } from "./queue_facts.ts";
 import type { Registry } from "./registry.ts";
 import type { RelayDeps } from "./relay.ts";
@@ -22,6 +25,7 @@ export interface DispatchDeps extends ForwardDeps, RelayDeps {
   readonly conversations: Conversations;
   readonly retries: Retries;
   readonly liveness: LivenessLimits;
+  readonly comeback: Pick<Comeback, "heard" | "underWay">;
 }
 
 /** Serves `job` by whatever node can. Resolves once the answer is committed. */
@@ -34,15 +38,17 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   try {
     for (;;) {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
-      const request = placement(job, tried, hub);
-      const choice = choose(registry.all(), request, registry.now(), hub.liveness);
+      const request = placement(job, tried, hub, ticket !== null || failures.length > 0);
+      const seen = look(registry.all(), request, registry.now(), hub.liveness);
+      const { choice } = seen;
+      if (ticket === null || choice.kind !== "wait") job.record.decided(judge(seen, { newcomer: ticket === null }));
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(job, hub) });
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
-        const turn = await ticket.turn(isChoosy(request));
+        const turn = await ticket.turn(isChoosy(request, registry.all()));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
@@ -55,6 +61,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       ticket = null;
 
       const sentAt = clock.now();
+      job.record.sendingTo(node.id);
       const outcome = await forward(job, node, registry.routesOf(node), hub);
       recordAttempt(job, node, outcome, clock.now() - sentAt);
 
@@ -82,14 +89,24 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   }
 }
 
-function placement(job: Job, tried: ReadonlySet<string>, { conversations, waitingRoom }: DispatchDeps): Placement {
+/** `job` as far as placing it goes, when it failed at the nodes `tried` already. */
+export function placement(
+  job: Pick<Job, "key" | "needs" | "continuity">,
+  tried: ReadonlySet<string>,
+  { conversations, waitingRoom }: Pick<DispatchDeps, "conversations" | "waitingRoom">,
+  accepted = false,
+): Placement {
   const { key: model, needs } = job;
-  return { model, tried, needs, digest: conversations.digestFor(job), waiting: waitingRoom.waitingFor(model) };
+  const waiting = waitingRoom.waitingFor(model);
+  return { model, tried, needs, digest: conversations.digestFor(job), waiting, accepted };
 }
 
 /** True when there are nodes that this request cannot use and those behind it in the waiting room can. */
-function isChoosy({ tried, needs, digest }: Placement): boolean {
-  return tried.size > 0 || needs.nodeId !== null || digest !== null;
+function isChoosy({ model, tried, needs, digest }: Placement, nodes: Iterable<NodeRecord>): boolean {
+  if (tried.size > 0 || needs.nodeId !== null || digest !== null) return true;
+  // Nor can one that an agent of an earlier version does not understand.
+  for (const node of nodes) if (node.models.has(model) && !understands(node, needs)) return true;
+  return false;
 }
 
 function waiterOptions({ record, deadlineAt }: Job, failures: readonly Failed[]): WaiterOptions {

@@ -7,11 +7,12 @@ import { type Entry, routesTo } from "./node_record.ts";
 
 /**
  * Takes `beat` into `node`; true when it has other manifests than before. The address it came from, `source`, replaces
- * the reported one of its family: that one is known to work.
+ * the reported one of its family: that one is known to work. Null, when its sender had hung up already, is no news.
  */
 export function takeHeartbeat(node: Entry, beat: Heartbeat, source: Address | null, preference: IpPreference): boolean {
+  node.source = source ?? node.source;
   // A link-local source cannot be dialled back; what the node reported may be.
-  const usable = source !== null && canBeDialled(source) ? source : null;
+  const usable = node.source !== null && canBeDialled(node.source) ? node.source : null;
   const ipv4 = usable?.family === "IPv4" ? usable.text : beat.ipv4;
   const ipv6 = usable?.family === "IPv6" ? usable.text : beat.ipv6;
   setAddresses(node, ipv4, ipv6, beat.port, preference);
@@ -21,7 +22,6 @@ export function takeHeartbeat(node: Entry, beat: Heartbeat, source: Address | nu
   node.load = beat.load ?? null;
   node.cpu = beat.load?.cpu ?? 0;
   node.gpu = beat.gpu ?? [];
-  node.ollamaOk = beat.ollama?.ok ?? true;
   node.ollamaVersion = beat.ollama?.version ?? null;
   node.agentVersion = beat.agent_version ?? null;
   node.capabilities = beat.capabilities ?? [];

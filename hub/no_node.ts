@@ -1,4 +1,5 @@
 /** Why no node could be chosen for a request, for the client and the log. */
+import type { Comeback } from "./comeback.ts";
 import type { Job, Refusal } from "./job.ts";
 import { whyNot } from "./policy/eligibility.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
@@ -11,8 +12,15 @@ export function noSuchNode(id: string, registry: Pick<Registry, "all">): string 
   return `there is no node ${JSON.stringify(id)} (X-Node-Id): ${there}`;
 }
 
+/** What is asked about the fleet. */
+export interface FleetNow {
+  readonly registry: Registry;
+  readonly liveness: LivenessLimits;
+  readonly comeback: Pick<Comeback, "underWay">;
+}
+
 /** The refusal for `job`, which no node may serve now and none was tried for. */
-export function whyNobody({ key, needs }: Job, registry: Registry, liveness: LivenessLimits): Refusal {
+export function whyNobody({ key, needs }: Job, { registry, liveness, comeback }: FleetNow): Refusal {
   const now = registry.now();
   const request = { model: key, tried: new Set<string>(), needs, digest: null, waiting: 0 };
   if (needs.nodeId !== null) {
@@ -33,5 +41,8 @@ export function whyNobody({ key, needs }: Job, registry: Registry, liveness: Liv
     if (reason === "model not there" || reason === "model claim not believed") continue;
     reasons.push(`${node.id}: ${reason ?? "taken just now"}`);
   }
-  return nodes > 0 && reasons.length === 0 ? { kind: "unknown_model" } : { kind: "no_node", reasons };
+  if (nodes === 0 || reasons.length > 0) return { kind: "no_node", reasons };
+  // "There is no such model" is final to every client, and `ollama run` would pull it.
+  if (comeback.underWay) return { kind: "no_node", reasons: ["the hub was restarted, and not all nodes are back yet"] };
+  return { kind: "unknown_model" };
 }

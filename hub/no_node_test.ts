@@ -6,15 +6,18 @@ import { whyNobody } from "./no_node.ts";
 import { fakeFleet } from "./testing/fake_fleet.ts";
 import { LIMITS } from "./testing/node_facts.ts";
 
-type Asked = Partial<Job["needs"]> & { readonly model?: string };
+type Asked = Partial<Job["needs"]> & { readonly model?: string; readonly underWay?: boolean };
 const agent = { capabilities: ["execute", "ollama"] };
 
-function whyWith(nodes: readonly Partial<HeartbeatBody>[], { model = "llama3", ...needs }: Asked = {}) {
+function whyWith(
+  nodes: readonly Partial<HeartbeatBody>[],
+  { model = "llama3", underWay = false, ...needs }: Asked = {},
+) {
   const fleet = fakeFleet();
   for (const node of nodes) fleet.beat({ ...agent, ...node });
   const key = model === "" ? ANY_MODEL : modelKey(model);
   const job = { key, needs: { capability: "ollama", nodeId: null, slot: true, ...needs } as const };
-  return whyNobody(job as Job, fleet.registry, LIMITS);
+  return whyNobody(job as Job, { registry: fleet.registry, liveness: LIMITS, comeback: { underWay } });
 }
 
 test.each<[what: string, nodes: Partial<HeartbeatBody>[]]>([
@@ -22,6 +25,13 @@ test.each<[what: string, nodes: Partial<HeartbeatBody>[]]>([
   ["an older agent has other models only", [{ models: ["mistral"], capabilities: [] }]],
 ])("a model is unknown when %s", (_, nodes) => {
   expect(whyWith(nodes)).toEqual({ kind: "unknown_model" });
+});
+
+test("while nodes come back after a restart of the hub, no model is known to be unknown", () => {
+  expect(whyWith([{ models: ["mistral"] }], { underWay: true })).toEqual({
+    kind: "no_node",
+    reasons: ["the hub was restarted, and not all nodes are back yet"],
+  });
 });
 
 test("in a fleet without nodes it is not known to be unknown", () => {

@@ -72,7 +72,10 @@ export type Entry = Mutable<NodeRecord> & {
   disbelieved: Map<ModelKey, number>;
   unfit: Map<ModelKey, number>;
   starting: Map<ModelKey, number>;
+  loadingSince: Map<ModelKey, number>;
   loaders: Map<ModelKey, string>;
+  /** Where its last heartbeat came from, as far as that could be seen. */
+  source: Address | null;
   seq: number | null;
   /** Whether it was told that the node is offline. */
   saidOffline: boolean;
@@ -92,12 +95,15 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     trust: newcomer(now),
     intent: "serving",
     ollamaOk: true,
+    conditionSince: now,
+    source: null,
     dialable: false,
     models: new Set(),
     loaded: new Set(),
     knowsLoaded: false,
     loading: new Set(),
     starting: new Map(),
+    loadingSince: new Map(),
     loaders: new Map(),
     digests: new Map(),
     disbelieved: new Map(),
@@ -106,7 +112,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     reserved: 0,
     watched: 0,
     slots: DEFAULT_SLOTS,
-    learned: asReported(DEFAULT_SLOTS),
+    learned: asReported(DEFAULT_SLOTS, now),
     cpu: 0,
     lastPicked: pick,
     port: 0,

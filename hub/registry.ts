@@ -12,7 +12,7 @@ import { type Entry, NodeLost, type NodeRecord, newEntry, type Route } from "./n
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
-import { NO_RESERVATION, type Reservation, takeSlot } from "./reservation.ts";
+import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./reservation.ts";
 import { createServiceTimes } from "./service_times.ts";
 
 export interface RegistryOptions {
@@ -69,9 +69,16 @@ export function createRegistry(options: RegistryOptions) {
     node.slots = slots;
   }
 
+  function setOllama(node: Entry, ok: boolean): void {
+    if (node.ollamaOk === ok) return;
+    node.ollamaOk = ok;
+    node.conditionSince = clock.now();
+  }
+
   function setIntent(node: Entry, intent: NodeIntent): void {
     if (node.intent === intent) return;
     node.intent = intent;
+    node.conditionSince = clock.now();
     tell("intent", node.id, intent);
     changed();
   }
@@ -89,7 +96,7 @@ export function createRegistry(options: RegistryOptions) {
     node.restingUntil = 0;
     node.routes = node.routes.map((route) => ({ ...route, reachable: null }));
     tell("restarted", node.id, "the agent was started again");
-    setSlots(node, learnedSlots.asReported(node.learned.reported));
+    setSlots(node, learnedSlots.asReported(node.learned.reported, clock.now()));
     setTrust(node, ejection.afterRestart(node.trust));
     // Its old process is gone and what it was doing with it, even where the connections do not show it.
     giveUpWork(node, new NodeLost("the agent was started again", true));
@@ -132,7 +139,9 @@ export function createRegistry(options: RegistryOptions) {
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
       const otherModels = takeHeartbeat(node, beat, source, ipPreference);
-      setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS));
+      noteLoads(node, now);
+      setOllama(node, beat.ollama?.ok ?? true);
+      setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS, now));
       if (!known) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
@@ -158,7 +167,7 @@ export function createRegistry(options: RegistryOptions) {
     now: clock.now,
 
     /** The node's routes in the order to dial them now. */
-    routesOf: (node: NodeRecord): Route[] => routeOrder(node.routes, ipPreference),
+    routesOf: (node: Pick<NodeRecord, "routes">): Route[] => routeOrder(node.routes, ipPreference),
 
     /**
      * Takes one of the node's slots for a request for `model`, or `slot` false: only its turn, and the node is watched.
@@ -170,7 +179,7 @@ export function createRegistry(options: RegistryOptions) {
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      return takeSlot(node, model, requestId, changed);
+      return takeSlot(node, model, requestId, clock, changed);
     },
 
     /** Has a node watched as one with work, until the returned function is called. */
@@ -194,7 +203,7 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node) return;
       const before = node.slots;
-      setSlots(node, learnedSlots.afterAnswer(node.learned, answer));
+      setSlots(node, learnedSlots.afterAnswer(node.learned, answer, clock.now()));
       if (node.slots > before) changed();
     },
 
@@ -238,7 +247,7 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node) return;
       if (reason === "draining") setIntent(node, "draining");
-      else node.ollamaOk = false;
+      else setOllama(node, false);
     },
 
     /** Bytes of an answer arrived from the node. */
@@ -268,7 +277,8 @@ export function createRegistry(options: RegistryOptions) {
       if (!noteBoot(node, health.boot_id ?? null)) return;
       node.lastContactAt = now;
       node.loading = new Set((health.loading ?? []).map(modelKey));
-      if (health.ollama) node.ollamaOk = health.ollama.ok;
+      noteLoads(node, now);
+      if (health.ollama) setOllama(node, health.ollama.ok);
       if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now));
       changed();
     },

@@ -189,6 +189,13 @@ test("a heartbeat starts the lease anew", async () => {
   expect(fleet.registry.get("a")).toBeDefined();
 });
 
+test("a heartbeat whose sender has hung up already does not undo where the node is known to be", () => {
+  const fleet = fakeFleet();
+  fleet.beat({ ipv4: "192.0.2.99" }, "192.0.2.7");
+  fleet.beat({ ipv4: "192.0.2.99" }, null);
+  expect(fleet.node().ipv4).toBe("192.0.2.7");
+});
+
 test("a node is not forgotten while it has work, and then it is", async () => {
   const fleet = joined();
   const reservation = fleet.registry.reserve("a");

@@ -1,4 +1,5 @@
 /** A slot of a node taken for one request, and what it tells about models on their way into memory. */
+import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import type { Entry } from "./node_record.ts";
 
@@ -15,13 +16,14 @@ export interface Reservation {
 export const NO_RESERVATION: Reservation = { atNode: 0, answered() {}, release() {} };
 
 /** Takes a slot of `node` for request `id`, which is for `model`; `onChange` is called when that makes room or ends a load. */
-export function takeSlot(node: Entry, model: ModelKey, id: string, onChange: () => void): Reservation {
+export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock, onChange: () => void): Reservation {
   const atNode = ++node.reserved;
   let held = true;
   let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model);
   if (starting) {
     count(node, model, 1);
     if (!node.loaders.has(model)) node.loaders.set(model, id);
+    noteLoads(node, clock.now());
   }
 
   function endStart(): boolean {
@@ -29,6 +31,7 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, onChange: () 
     starting = false;
     count(node, model, -1);
     if (node.loaders.get(model) === id) node.loaders.delete(model);
+    noteLoads(node, clock.now());
     return true;
   }
 
@@ -48,6 +51,15 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, onChange: () 
       onChange();
     },
   };
+}
+
+/** Keeps `loadingSince` to what is on its way into memory at monotonic `now`. */
+export function noteLoads(node: Entry, now: number): void {
+  const { starting, loading, loadingSince } = node;
+  for (const model of loadingSince.keys()) if (!starting.has(model) && !loading.has(model)) loadingSince.delete(model);
+  for (const models of [starting.keys(), loading]) {
+    for (const model of models) if (!loadingSince.has(model)) loadingSince.set(model, now);
+  }
 }
 
 function count(node: Entry, model: ModelKey, change: 1 | -1): void {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
+import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { newEntry } from "./node_record.ts";
 import { NO_RESERVATION, takeSlot } from "./reservation.ts";
 import { MODEL } from "./testing/node_facts.ts";
@@ -9,10 +10,11 @@ function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
   const node = newEntry("a", 0, new Date(0), 1);
   node.knowsLoaded = knowsLoaded;
   node.loaded = new Set(loaded);
+  const clock = fakeClock();
   let changes = 0;
   return {
     node,
-    take: (model: ModelKey = MODEL, id = "one") => takeSlot(node, model, id, () => changes++),
+    take: (model: ModelKey = MODEL, id = "one") => takeSlot(node, model, id, clock, () => changes++),
     changes: () => changes,
   };
 }

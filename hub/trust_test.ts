@@ -105,7 +105,7 @@ type Kind = NodeRecord["trust"]["kind"];
 const ARROWS: Partial<Record<Happening["kind"], Record<Kind, readonly Kind[]>>> = {
   success: { admitted: ["admitted"], ejected: ["ejected"], trial: ["trial", "admitted"] },
   waited: { admitted: ["admitted"], ejected: ["ejected"], trial: ["trial", "admitted"] },
-  failure: { admitted: ["admitted", "ejected"], ejected: ["ejected"], trial: ["ejected"] },
+  failure: { admitted: ["admitted", "ejected"], ejected: ["ejected"], trial: ["trial", "ejected"] },
   loss: { admitted: ["ejected"], ejected: ["ejected"], trial: ["ejected"] },
   probe: { admitted: ["admitted"], ejected: ["ejected", "trial"], trial: ["trial"] },
   restart: { admitted: ["admitted"], ejected: ["trial"], trial: ["trial"] },

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { facts, LIMITS, MODEL, NOW, placement } from "../testing/node_facts.ts";
-import { type Load, WAITERS_PER_LOAD, withoutNeedlessLoads } from "./cold_start.ts";
+import { LONG_LOAD_MS, type Load, WAITERS_PER_LOAD, withoutNeedlessLoads } from "./cold_start.ts";
 import { isLoading, type NodeFacts } from "./eligibility.ts";
 import { choose } from "./selection.ts";
 
@@ -12,7 +12,7 @@ const loading = (id: string, changes: Partial<NodeFacts> = {}) =>
   cold(id, { starting: new Map([[MODEL, 1]]), reserved: 1, ...changes });
 const saidLoading = (id: string) => cold(id, { loading: new Set([MODEL]) });
 
-const load = (waiting = 1): Load => ({ waiting });
+const load = (waiting = 1, ms = 1_000): Load => ({ waiting, ms });
 const left = (nodes: readonly NodeFacts[], loads: readonly Load[], waiting = 0) =>
   withoutNeedlessLoads(nodes, loads, { ...placement(), waiting }).map(({ id }) => id);
 
@@ -25,6 +25,14 @@ test.each<[what: string, nodes: NodeFacts[], loads: Load[], left: string[]]>([
   ["an agent that does not say what is in memory may have it", [cold("a"), facts({ id: "b" })], [load()], ["b"]],
   ["two load it: either", [loading("a"), cold("b"), loading("c")], [load(), load()], ["a", "c"]],
   ["nobody may serve it", [], [load()], []],
+  ["one has loaded it for long: any other may begin", [cold("a"), loading("b")], [load(4, LONG_LOAD_MS)], ["a"]],
+  [
+    "one has loaded it for long and another just began",
+    [loading("a"), cold("b"), loading("c")],
+    [load(4, LONG_LOAD_MS), load()],
+    ["a", "c"],
+  ],
+  ["one has loaded it for long and nobody else could", [loading("b")], [load(4, LONG_LOAD_MS)], ["b"]],
 ])("while %s", (_, nodes, loads, ids) => {
   expect(left(nodes, loads)).toEqual(ids);
 });

@@ -52,6 +52,7 @@ export interface Ejected extends Common {
 export interface Trial extends Common {
   readonly kind: "trial";
   readonly successes: number;
+  readonly suspect: Suspect;
 }
 
 export type Trust = Admitted | Ejected | Trial;
@@ -93,7 +94,7 @@ export function afterSuccess(trust: Trust, now: number): Trust {
     case "trial":
       return trust.successes + 1 >= TRIAL_SUCCESSES
         ? { ...newcomer(now), ejections: trust.ejections, readmittedAt: now }
-        : { ...trust, failures: 0, successes: trust.successes + 1 };
+        : { ...trust, failures: 0, successes: trust.successes + 1, suspect: NOBODY };
     case "ejected":
       // Work that was running when the node was ejected, or last-resort work. It does not shorten the cool-down.
       return { ...trust, failures: 0 };
@@ -122,8 +123,11 @@ export function afterFailure(trust: Trust, failure: Failure, now: number, limits
       }
       return { ...trust, failures, suspect, window };
     }
-    case "trial":
+    case "trial": {
+      const suspect = accuse(trust.suspect, failure);
+      if (suspect.kind === "request" && limits.maxFailures > 1) return { ...trust, failures, successes: 0, suspect };
       return eject(trust, `failed on trial: ${reason}`, now);
+    }
     case "ejected":
       return { ...trust, failures };
   }
@@ -137,13 +141,13 @@ export function afterLoss(trust: Trust, reason: string, now: number): Trust {
 /** Trust after a probe passed: an ejected node whose cool-down is over goes on trial. */
 export function afterProbe(trust: Trust, now: number): Trust {
   if (trust.kind !== "ejected" || now < trust.until) return trust;
-  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0 };
+  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0, suspect: NOBODY };
 }
 
 /** Trust after the agent itself restarted (another boot id): what was wrong with the old process may be gone. */
 export function afterRestart(trust: Trust): Trust {
   if (trust.kind !== "ejected") return trust;
-  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0 };
+  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0, suspect: NOBODY };
 }
 
 function accuse(before: Suspect, { request }: Failure): Suspect {

@@ -38,8 +38,8 @@ function mustBeEjected(trust: Trust): Ejected {
 const admitted = ejection.newcomer(0);
 const almost: Trust = play("failure", "failure");
 const ejected: Ejected = { kind: "ejected", failures: 3, ejections: 1, until: 30 * SECOND, reason: "reset" };
-const trial: Trust = { kind: "trial", failures: 3, ejections: 1, successes: 0 };
-const lastTrial: Trust = { kind: "trial", failures: 0, ejections: 1, successes: 1 };
+const trial: Trust = { kind: "trial", failures: 3, ejections: 1, successes: 0, suspect: { kind: "nobody" } };
+const lastTrial: Trust = { ...trial, failures: 0, successes: 1 };
 
 interface Row {
   readonly name: string;
@@ -239,6 +239,16 @@ test("no history moves a node along any arrow but those of the table", () => {
       steps(events, (before, event, next) => expect(arrows[before.kind][event]).toContain(next.kind)),
     ),
   );
+});
+
+test("one bad request on trial, however often it comes, keeps no node out; a second one does", () => {
+  const fail = (trust: Trust, request: string | null) =>
+    ejection.afterFailure(trust, { reason: "broke", request }, 0, { maxFailures: 3 });
+  const again = fail(fail(fail(trial, "same"), "same"), "same");
+  expect(again).toMatchObject({ kind: "trial", successes: 0 });
+  expect(fail(again, "another").kind).toBe("ejected");
+  expect(fail(again, null).kind).toBe("ejected");
+  expect(fail(after(again, "success", 0), "another").kind).toBe("trial");
 });
 
 test("an ejected node is admitted again only by two good trial requests in a row", () => {

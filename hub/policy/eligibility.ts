@@ -3,7 +3,6 @@ import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
 import type { Capability, NodeIntent } from "../../shared/protocol.ts";
 import type { Trust } from "./ejection.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
-import { slotsAt } from "./ramp.ts";
 
 /** What is known of a node when a request is placed. Times are monotonic milliseconds. */
 export interface NodeFacts {
@@ -12,6 +11,8 @@ export interface NodeFacts {
   readonly trust: Trust;
   readonly intent: NodeIntent;
   readonly ollamaOk: boolean;
+  /** When the last of these two changed. */
+  readonly conditionSince: number;
   /** Whether at least one of its addresses may be dialled under `IP_PREFERENCE`. */
   readonly dialable: boolean;
   readonly models: ReadonlySet<ModelKey>;
@@ -22,6 +23,8 @@ export interface NodeFacts {
   readonly loading: ReadonlySet<ModelKey>;
   /** Requests of this hub's, by model, that wait for their first byte there and found the model not in memory. */
   readonly starting: ReadonlyMap<ModelKey, number>;
+  /** When each model of these two began to be on its way into memory, as far as this hub saw it. */
+  readonly loadingSince: ReadonlyMap<ModelKey, number>;
   /** Manifest digests of its models, as far as it told them. */
   readonly digests: ReadonlyMap<ModelKey, string>;
   readonly capabilities: readonly string[];
@@ -60,6 +63,8 @@ export interface Placement {
   readonly digest: string | null;
   /** Requests for the same model that wait for a place. */
   readonly waiting: number;
+  /** It waits already, or a node has had it: it is not to be lost to a machine that is only being restarted. */
+  readonly accepted?: boolean;
 }
 
 export type Ineligible =
@@ -87,7 +92,7 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
   const { needs } = request;
   if (needs.nodeId !== null && needs.nodeId !== node.id) return "not the node asked for";
   if (request.model !== ANY_MODEL && !node.models.has(request.model)) return "model not there";
-  if (needs.capability !== "execute" && !node.capabilities.includes(needs.capability)) return "agent too old";
+  if (!understands(node, needs)) return "agent too old";
   if (now < (node.disbelieved.get(request.model) ?? 0)) return "model claim not believed";
   if (request.tried.has(node.id)) return "already tried";
   if (!node.dialable) return "no usable address";
@@ -100,12 +105,29 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
   if (!needs.slot) return null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
   if (now < node.restingUntil) return "resting";
-  return node.reserved < slotsAt(node, now) ? null : "full";
+  return node.reserved < node.slots ? null : "full";
+}
+
+/** True when the node's agent knows the kind of request; all of them know jobs. */
+export function understands({ capabilities }: NodeFacts, { capability }: Needs): boolean {
+  return capability === "execute" || capabilities.includes(capability);
 }
 
 /** True when `reason` goes away as work finishes, so that a request should wait rather than be refused. */
 export function passesSoon(reason: Ineligible): boolean {
   return PASSING.has(reason);
+}
+
+/** Milliseconds that a machine may take to have its agent or its Ollama started again, by hand or by systemd. */
+export const RESTART_MS = 15_000;
+
+/** True when `request` should wait for `node`, which may not serve it for `reason`. */
+export function worthWaitingFor(node: NodeFacts, reason: Ineligible, request: Placement, now: number): boolean {
+  if (PASSING.has(reason)) return true;
+  if (!request.accepted) return false;
+  // It says itself that it will be gone; whether for good, only the time after that can tell.
+  if (reason === "draining") return true;
+  return (reason === "left" || reason === "Ollama not answering") && now - node.conditionSince < RESTART_MS;
 }
 
 /** True when `model` is on its way into the node's memory, as far as this hub or the node's agent can tell. */

@@ -50,7 +50,8 @@ export const RULES: Readonly<Record<FailureKind, Rule>> = {
   // An Ollama, or an agent, from before this route.
   route_missing: { counts: false, failsOver: true },
   busy: { counts: false, failsOver: true, sameNodeLater: true },
-  declined: { counts: false, failsOver: true },
+  // It is being restarted, or its Ollama is.
+  declined: { counts: false, failsOver: true, sameNodeLater: true },
   out_of_memory: { counts: false, failsOver: true },
   runner_crashed: { counts: true, failsOver: true, budget: "needed", group: { name: "crash", limit: 2 } },
   server_error: { counts: true, failsOver: true, budget: "needed", group: { name: "server error", limit: 2 } },

@@ -49,8 +49,8 @@ test.each(kinds)("a request that meets nothing but %s goes on exactly as often a
   expect(survives.indexOf(false)).toBe(design[kind].survives === 9 ? -1 : design[kind].survives);
 });
 
-test("only a node that said it is busy is asked again by the same request", () => {
-  expect(kinds.filter((kind) => RULES[kind].sameNodeLater)).toEqual(["busy"]);
+test("only a node that is busy or just being restarted is asked again by the same request", () => {
+  expect(kinds.filter((kind) => RULES[kind].sameNodeLater)).toEqual(["busy", "declined"]);
 });
 
 test.each<[what: string, goesOn: "goes on" | "ends", failures: FailureKind[]]>([

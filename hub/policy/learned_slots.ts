@@ -17,6 +17,8 @@ export interface LearnedSlots {
   readonly patience: number;
   /** Whether the last change was such a try. */
   readonly trying: boolean;
+  /** Monotonic ms of the last change. */
+  readonly since: number;
 }
 
 /** A whole answer, as far as it tells about slots. */
@@ -55,18 +57,29 @@ const LONGEST_PATIENCE = 256;
 /** Asking a scheduler for a model in memory takes milliseconds; an answer with more was there at a load. */
 const LOADED_MS = 1_000;
 
-/** For a node that reports `reported` slots. */
-export function asReported(reported: number): LearnedSlots {
-  return { reported, slots: reported, recent: [], calm: 0, patience: PATIENCE, trying: false };
+/**
+ * Milliseconds after which one slot more is tried without any answer that speaks for it. Answers of OpenAI's and
+ * Anthropic's routes tell no durations: on a fleet that serves nothing else, slots once lost would else be lost for good.
+ */
+const UNSEEN_MS = 600_000;
+
+/** For a node that reports `reported` slots, at monotonic `now`. */
+export function asReported(reported: number, now: number): LearnedSlots {
+  return { reported, slots: reported, recent: [], calm: 0, patience: PATIENCE, trying: false, since: now };
 }
 
-/** After a heartbeat: another number than before is believed again, the same one is no news. */
-export function afterReport(learned: LearnedSlots, reported: number): LearnedSlots {
-  return learned.reported === reported ? learned : asReported(reported);
+/** After a heartbeat: another number than before is believed again; the same one is no news, but time may be. */
+export function afterReport(learned: LearnedSlots, reported: number, now: number): LearnedSlots {
+  if (learned.reported !== reported) return asReported(reported, now);
+  return learned.slots < reported && now - learned.since >= UNSEEN_MS ? tryOneMore(learned, now) : learned;
 }
 
-/** After a whole answer of the node. Failed answers and those of an unknown wait are not shown to this. */
-export function afterAnswer(learned: LearnedSlots, answer: SlotAnswer): LearnedSlots {
+function tryOneMore(learned: LearnedSlots, now: number): LearnedSlots {
+  return { ...learned, slots: learned.slots + 1, recent: [], calm: 0, trying: true, since: now };
+}
+
+/** After a whole answer of the node at monotonic `now`. Failed answers and those of an unknown wait are not shown to this. */
+export function afterAnswer(learned: LearnedSlots, answer: SlotAnswer, now: number): LearnedSlots {
   const { slots } = learned;
   // Sent when more slots were in use: it tells of a crowd that is gone.
   if (answer.atNode > slots) return learned;
@@ -74,13 +87,13 @@ export function afterAnswer(learned: LearnedSlots, answer: SlotAnswer): LearnedS
     // Alone it waited for somebody else's work, and one slot is the least there is.
     if (answer.atNode < 2) return learned;
     const recent = [...learned.recent, answer].slice(-RECENT);
-    return recent.filter(isNoticeable).length < WAITED ? { ...learned, recent, calm: 0 } : lower(learned, recent);
+    return recent.filter(isNoticeable).length < WAITED ? { ...learned, recent, calm: 0 } : lower(learned, recent, now);
   }
   // With slots to spare nothing waits anyway.
   if (answer.atNode < slots) return learned;
   const [recent, calm] = [[...learned.recent, answer].slice(-RECENT), learned.calm + 1];
   if (calm < learned.patience || slots >= learned.reported) return { ...learned, recent, calm };
-  return { ...learned, slots: slots + 1, recent: [], calm: 0, trying: true };
+  return tryOneMore(learned, now);
 }
 
 /** Milliseconds an answer waited for a slot; null where that cannot be told, or the model was being loaded. */
@@ -101,11 +114,11 @@ function isNoticeable({ waitMs, totalMs }: SlotAnswer): boolean {
  * Takes back slots that only had requests wait elsewhere: down to what ran at once, in doubt one more than that, and by
  * half at most: short answers behind very long ones make it look like less than it is.
  */
-function lower(learned: LearnedSlots, recent: readonly SlotAnswer[]): LearnedSlots {
+function lower(learned: LearnedSlots, recent: readonly SlotAnswer[], now: number): LearnedSlots {
   const { slots, reported, trying } = learned;
   const patience = trying ? Math.min(learned.patience * 2, LONGEST_PATIENCE) : learned.patience;
   const atOnce = Math.min(slots - 1, Math.max(Math.ceil(slots / 2), Math.ceil(ranAtOnce(recent))));
-  return { reported, slots: atOnce, recent: [], calm: 0, patience, trying: false };
+  return { reported, slots: atOnce, recent: [], calm: 0, patience, trying: false, since: now };
 }
 
 /** Little's law: of the requests there, the part that ran is the part of their time in which they did not wait. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import {
   afterAnswer,
   afterReport,
-  asReported,
+  asReported as asReportedAt,
   type LearnedSlots,
   type SlotAnswer,
   slotWaitMs,
@@ -14,7 +14,9 @@ const answer = (atNode: number, waitMs: number, runMs = 1_000): SlotAnswer => ({
   waitMs,
   totalMs: waitMs + runMs,
 });
-const after = (learned: LearnedSlots, ...answers: SlotAnswer[]) => answers.reduce(afterAnswer, learned);
+const after = (learned: LearnedSlots, ...answers: SlotAnswer[]) =>
+  answers.reduce((before, one) => afterAnswer(before, one, 0), learned);
+const asReported = (slots: number) => asReportedAt(slots, 0);
 const times = (count: number, one: SlotAnswer) => Array<SlotAnswer>(count).fill(one);
 
 const SECOND = 1e9;
@@ -121,8 +123,19 @@ test("a try that failed is made again only after twice the run", () => {
 
 test("a new report is believed again, the same one changes nothing", () => {
   const learned = after(asReported(4), ...times(4, answer(4, 3_000)));
-  expect(afterReport(learned, 4)).toBe(learned);
-  expect(afterReport(learned, 8)).toEqual(asReported(8));
+  expect(afterReport(learned, 4, 599_999)).toBe(learned);
+  expect(afterReport(learned, 8, 5)).toEqual(asReportedAt(8, 5));
+});
+
+test("ten minutes without a change try one more, where no answer tells of waiting", () => {
+  let learned = after(asReported(4), ...times(4, answer(4, 3_000)));
+  expect(learned.slots).toBe(2);
+  const seen: number[] = [];
+  for (let now = 0; now <= 2_400_000; now += 300_000) {
+    learned = afterReport(learned, 4, now);
+    seen.push(learned.slots);
+  }
+  expect(seen).toEqual([2, 2, 3, 3, 4, 4, 4, 4, 4]);
 });
 
 const anyAnswer = fc.record({
@@ -136,7 +149,7 @@ test("whatever the answers say, the slots stay between one and the reported numb
     fc.property(fc.integer({ min: 1, max: 16 }), fc.array(anyAnswer, { maxLength: 300 }), (reported, answers) => {
       let learned = asReported(reported);
       for (const one of answers) {
-        const next = afterAnswer(learned, one);
+        const next = afterAnswer(learned, one, 0);
         expect(next.slots).toBeGreaterThanOrEqual(1);
         expect(next.slots).toBeLessThanOrEqual(Math.min(reported, learned.slots + 1));
         learned = next;
@@ -168,7 +181,7 @@ function simulate(parallel: number, reported: number, answers: number, serviceMs
     const next = there.pop();
     if (!next) throw new Error("a full node has work");
     now = next.endsAt;
-    learned = afterAnswer(learned, next.answer);
+    learned = afterAnswer(learned, next.answer, now);
     seen.push(learned.slots);
   }
   return seen;

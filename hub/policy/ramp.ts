@@ -1,4 +1,7 @@
-/** How much of its share a node gets that has just come back: a tenth at first, all of it half a minute later. */
+/**
+ * How much of its share a node gets that has just come back: a tenth at first, all of it half a minute later. A share of
+ * what there is: where nobody else has a free slot it is given all that comes, as before it failed.
+ */
 import type { Trust } from "./ejection.ts";
 
 /** What of a node decides how much it gets. */
@@ -17,11 +20,6 @@ export function rampOf(trust: Trust, now: number): number {
   if (trust.kind !== "admitted" || trust.readmittedAt === null) return 1;
   const part = Math.max(0, now - trust.readmittedAt) / RAMP_MS;
   return Math.min(1, FIRST_SHARE + (1 - FIRST_SHARE) * part);
-}
-
-/** The slots it may have taken at `now`: its share of them, at least one. */
-export function slotsAt(node: Ramped, now: number): number {
-  return Math.max(1, Math.floor(node.slots * rampOf(node.trust, now)));
 }
 
 /**

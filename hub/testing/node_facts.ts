@@ -19,12 +19,14 @@ export function facts(changes: Partial<NodeFacts> = {}): NodeFacts {
     trust: newcomer(0),
     intent: "serving",
     ollamaOk: true,
+    conditionSince: 0,
     dialable: true,
     models: new Set([MODEL]),
     loaded: new Set(),
     knowsLoaded: false,
     loading: new Set(),
     starting: new Map(),
+    loadingSince: new Map(),
     digests: new Map(),
     capabilities: ["execute", "ollama"],
     disbelieved: new Map(),
@@ -50,4 +52,4 @@ export function ejected(until = NOW + 30_000): Ejected {
   return { kind: "ejected", failures: 3, ejections: 1, until, reason: "3 failures in a row" };
 }
 
-export const onTrial: Trial = { kind: "trial", failures: 0, ejections: 1, successes: 0 };
+export const onTrial: Trial = { kind: "trial", failures: 0, ejections: 1, successes: 0, suspect: { kind: "nobody" } };

@@ -119,7 +119,7 @@ async function watch(arena: Arena, ms: number): Promise<{ looks: number; missing
 
 /** SIGSTOP for longer than any lease. */
 async function frozen(lab: Lab): Promise<Findings> {
-  const forS = lab.pick(11, 15, 300);
+  const forS = lab.pick(11, 70, 300);
   // Leases shorter than the freeze, also where it is short.
   const leases =
     forS < 200
