@@ -1,8 +1,5 @@
 /** The hub's routes and how errors look on them. No logic: each route hands over to the file that owns it. */
-import { zValidator } from "@hono/zod-validator";
-import { type Context, Hono } from "hono";
-import type { z } from "zod";
-import { describeIssues } from "../shared/errors.ts";
+import { Hono } from "hono";
 import type { Logger } from "../shared/log.ts";
 import { HEADERS, PATHS } from "../shared/protocol.ts";
 import { accountRoutes } from "./api/account.ts";
@@ -10,25 +7,32 @@ import { type HubEnv, releaser } from "./api/body.ts";
 import { cors } from "./api/cors.ts";
 import { dashboard } from "./api/dashboard.ts";
 import { docsRoutes } from "./api/docs.ts";
+import { eventsRoute } from "./api/events.ts";
+import { explainRoute } from "./api/explain.ts";
 import { jobsRoute } from "./api/jobs.ts";
 import { listRoutes } from "./api/lists.ts";
-import { logsQuery } from "./api/logs_query.ts";
+import { logsRoutes } from "./api/logs.ts";
 import { manageRoutes } from "./api/manage.ts";
 import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
 import { servedRoutes } from "./api/ollama.ts";
 import { queueRoute } from "./api/queue.ts";
 import { serve } from "./api/serve.ts";
+import { statsRoute } from "./api/stats.ts";
 import { strictMethods, unrouted } from "./api/unrouted.ts";
 import type { ManageDeps } from "./api/visit.ts";
 import type { Comeback } from "./comeback.ts";
 import type { DigestWatch } from "./digest_watch.ts";
+import type { Live } from "./live.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
+import type { Stats } from "./stats.ts";
 
 export interface HubAppDeps extends ManageDeps {
   readonly allowedOrigins: AllowedOrigins;
   readonly digests: DigestWatch;
   readonly log: Logger;
-  readonly comeback: Pick<Comeback, "heard">;
+  readonly live: Live;
+  readonly stats: Stats;
+  readonly comeback: Pick<Comeback, "heard" | "underWay">;
   /** New at every start of the hub; nodes register again when it changes. */
   readonly bootId: string;
 }
@@ -36,7 +40,7 @@ export interface HubAppDeps extends ManageDeps {
 /** Builds the hub's router. It listens to nothing; `fetch` takes the Bun server as its second argument. */
 export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   const app = new Hono<HubEnv>();
-  const { registry, requestLog } = hub;
+  const { registry } = hub;
 
   app.use(async (context, next) => {
     await next();
@@ -47,6 +51,7 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   app.notFound(unrouted);
   app.onError((error, context) => {
     releaser(context)();
+    context.get("record")?.finish({ status: 500, error: "internal error in the hub; its log has the details" });
     hub.log.error({ err: error, method: context.req.method, path: context.req.path }, "unexpected error");
     return context.json({ detail: "Internal error in the hub; its log has the details" }, 500);
   });
@@ -65,13 +70,13 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     return context.json(describeNode(node, registry.now(), hub));
   });
 
-  app.get("/logs", zValidator("query", logsQuery, badRequest), (context) =>
-    context.json(requestLog.newest(context.req.valid("query").limit)),
-  );
-
   app.post("/jobs", (context) => serve(context, jobsRoute, hub));
   app.route("/", queueRoute(hub));
+  app.route("/", logsRoutes(hub));
+  app.route("/", statsRoute(hub));
+  app.route("/", eventsRoute(hub));
   app.route("/", servedRoutes(hub));
+  app.route("/", explainRoute(hub));
   app.route("/", listRoutes(hub));
   app.route("/", manageRoutes(hub));
   app.route("/", accountRoutes(hub));
@@ -79,12 +84,4 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   app.route("/", docsRoutes());
   app.route("/", dashboard);
   return app;
-}
-
-/** zod's findings as the one-sentence `detail` the user's clients know. */
-function badRequest(
-  result: { success: true } | { success: false; error: z.core.$ZodError },
-  context: Context,
-): Response | undefined {
-  return result.success ? undefined : context.json({ detail: describeIssues(result.error) }, 400);
 }

@@ -4,6 +4,10 @@ import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
 import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, listen } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
+import { VERSION } from "../shared/version.ts";
+import { briefOf } from "./api/logs.ts";
+import { describeNode } from "./api/nodes.ts";
+import { describeQueue } from "./api/queue.ts";
 import { createHubApp } from "./app.ts";
 import { createAwakeClock } from "./awake_clock.ts";
 import { createBlobPlaces } from "./blob_places.ts";
@@ -16,10 +20,14 @@ import type { DeliveryTimes } from "./deliver.ts";
 import { createDigestWatch } from "./digest_watch.ts";
 import type { FleetEvent } from "./fleet_event.ts";
 import { createFleetLists } from "./fleet_lists.ts";
+import { createHappenings } from "./happenings.ts";
+import { createLive, type Live } from "./live.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
+import { STEP_MS } from "./stat_series.ts";
+import { createStats } from "./stats.ts";
 
 export interface HubParts {
   readonly clock?: Clock;
@@ -38,6 +46,7 @@ export interface Hub extends Running {
   readonly server: HttpServer;
   readonly registry: Registry;
   readonly requestLog: RequestLog;
+  readonly live: Live;
 }
 
 /** Connect per address, and the head start of one family over the next (DESIGN section 6, RFC 8305 section 5). */
@@ -79,18 +88,51 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     ipPreference: config.ipPreference,
     onCapacity: () => waitingRoom.wake(),
     onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),
-    onEvent: (event) => logFleetEvent(log, event),
+    onEvent: (event) => {
+      logFleetEvent(log, event);
+      live.happened(happenings.add(event));
+    },
   });
   const conversations = createConversations(registry);
   const fleetLists = createFleetLists({ registry, fetch, liveness });
   const requestLog = createRequestLog({
     clock,
     keepPrompts: config.logPrompts,
-    onFinish: (record) => logRequest(log, record),
+    onFinish: (record, request) => {
+      logRequest(log, record);
+      stats.finished(record, request);
+      live.finished(() => briefOf(record));
+    },
+    onFirstByte: (request) => stats.began(request),
   });
   const bootId = crypto.randomUUID();
-  const comeback = createComeback({ clock, log, bootId });
   const maxBody = Math.round(config.maxBodyMb * 1e6);
+  const bodyBudget = createBodyBudget(budgetSize(config.maxBufferedMb, parts.memory ?? DEFAULT_MEMORY, maxBody));
+  const happenings = createHappenings(clock);
+  const live = createLive({
+    clock,
+    hello: {
+      boot_id: bootId,
+      version: VERSION,
+      started_at: clock.wall().toISOString(),
+      ttl_s: config.heartbeatTtl,
+      stale_s: liveness.staleMs / 1000,
+      step_s: STEP_MS / 1000,
+    },
+    nodes: () => Array.from(registry.all(), (node) => describeNode(node, clock.now(), { liveness, digests, registry })),
+    queue: () => describeQueue({ registry, waitingRoom, liveness, bodyBudget }),
+    running: requestLog.running,
+    happenings: happenings.newest,
+  });
+  const stats = createStats({
+    clock,
+    random: Math.random,
+    running: requestLog.running,
+    nodes: registry.all,
+    waiting: () => waitingRoom.length,
+    onStep: live.stepped,
+  });
+  const comeback = createComeback({ clock, log, bootId });
   const app = createHubApp({
     clock,
     fetch,
@@ -100,6 +142,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     conversations,
     retries: createRetries({ clock, registry }),
     digests,
+    live,
+    stats,
     fleetLists,
     liveness,
     log,
@@ -108,7 +152,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     blobPlaces: createBlobPlaces(),
     allowedOrigins: config.allowedOrigins,
     maxBody,
-    bodyBudget: createBodyBudget(budgetSize(config.maxBufferedMb, parts.memory ?? DEFAULT_MEMORY, maxBody)),
+    bodyBudget,
     stopping: stopping.signal,
     bootId,
     comeback,
@@ -142,6 +186,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   async function end(farewellMs: number): Promise<void> {
     stopSweeping();
     stopProbing();
+    stats.stop();
+    live.stop();
     comeback.stop();
     stopping.abort();
     await Promise.race([server.stop(), Bun.sleep(farewellMs)]);
@@ -152,8 +198,11 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     server,
     registry,
     requestLog,
+    live,
     stop: () => end(FAREWELL_MS),
     async drain() {
+      // A dashboard would never leave by itself.
+      live.stop();
       await Promise.race([server.stop(), Bun.sleep(config.drainTimeout * 1000)]);
       await end(LAST_BYTES_MS);
     },

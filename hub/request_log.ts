@@ -1,7 +1,9 @@
 /** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
-import { keptName, shorten, withoutPrompts } from "./kept_request.ts";
+import type { Route } from "./node_record.ts";
+import { openRecord, type RunningRequest } from "./open_record.ts";
+import type { Decision } from "./policy/decision.ts";
 
 /** Requests kept in memory. */
 export const KEPT_REQUESTS = 1000;
@@ -50,6 +52,8 @@ export interface RequestStart {
   readonly method: string;
   readonly model: string | null;
   readonly stream: boolean;
+  /** True for one that runs a model: the pieces of its stream are about as many as its tokens. */
+  readonly generates?: boolean;
   /** What the client sent; shortened here, and left out altogether under LOG_PROMPTS=0. */
   readonly json: unknown;
   /** Called once, when the request has ended, whatever way it did. */
@@ -64,7 +68,13 @@ export interface RequestEnd {
 
 /** A request under way. Every call after `finish` is ignored. */
 export interface OpenRecord {
+  /** It goes to this node now; what comes of it, `attempted` tells. */
+  sendingTo(nodeId: string): void;
   attempted(attempt: AttemptRecord): void;
+  /** It looked for a node, and this came of it. The first few times are kept. */
+  decided(decision: Decision<Route>): void;
+  /** The answer of this node, which had begun well, did not end well: `outcome` is the kind of failure. */
+  brokeOff(nodeId: string, outcome: string, error: string): void;
   /** Nodes tried so far. */
   readonly attempts: number;
   /** It entered the waiting room at this place of its model's queue. The first time counts. */
@@ -75,7 +85,8 @@ export interface OpenRecord {
   waited(ms: number): void;
   /** Milliseconds spent there so far. */
   readonly waitedMs: number;
-  firstByte(): void;
+  /** The first byte of the answer is here, which has this status; 200 unless told otherwise. The first time counts. */
+  firstByte(status?: number): void;
   sent(bytes: number): void;
   tokens(prompt: number | null, completion: number | null): void;
   /** Adds to what is said of the request's failure, in the log only. */
@@ -83,10 +94,28 @@ export interface OpenRecord {
   finish(end: RequestEnd): void;
 }
 
+/** What came of one time it looked for a node. */
+export interface KeptDecision {
+  /** Milliseconds since the request began. */
+  readonly atMs: number;
+  readonly decision: Decision<Route>;
+}
+
+/** A finished request with what `GET /logs` leaves out. */
+export interface KeptRequest {
+  readonly record: RequestRecord;
+  /** What came of each time it looked for a node. */
+  readonly decisions: readonly KeptDecision[];
+}
+
 export interface RequestLog {
   begin(start: RequestStart): OpenRecord;
   /** The newest `limit` finished requests, newest first. */
   newest(limit: number): RequestRecord[];
+  /** The finished request with this id, or null where it is not kept, or has not ended. */
+  find(requestId: string): KeptRequest | null;
+  /** Requests that have not ended yet, in the order in which they came. */
+  running(): ReadonlySet<RunningRequest>;
 }
 
 export interface RequestLogOptions {
@@ -94,105 +123,46 @@ export interface RequestLogOptions {
   /** False leaves prompts, messages and images out of the kept request. */
   readonly keepPrompts: boolean;
   /** Called once with every finished request. */
-  readonly onFinish: (record: RequestRecord) => void;
+  readonly onFinish: (record: RequestRecord, request: RunningRequest) => void;
+  /** Called once with every request that gets an answer with status 2xx, at its first byte. */
+  readonly onFirstByte?: (request: RunningRequest) => void;
 }
 
-export function createRequestLog({ clock, keepPrompts, onFinish }: RequestLogOptions): RequestLog {
-  const ring: RequestRecord[] = [];
+/** A log in which nothing is written yet. */
+export function createRequestLog({ clock, keepPrompts, ...options }: RequestLogOptions): RequestLog {
+  const ring: KeptRequest[] = [];
+  const running = new Set<RunningRequest>();
   let next = 0;
 
-  function keep(record: RequestRecord): void {
-    ring[next] = record;
-    next = (next + 1) % KEPT_REQUESTS;
-    onFinish(record);
+  function* newestFirst(): Generator<KeptRequest> {
+    for (let back = 1; back <= ring.length; back++) {
+      const kept = ring[(next - back + KEPT_REQUESTS) % KEPT_REQUESTS];
+      if (kept) yield kept;
+    }
   }
 
   return {
-    begin({ json: sent, onEnd, ...start }) {
-      const startedAt = clock.now();
-      const timestamp = clock.wall().toISOString();
-      // What was sent is not to be held by the functions below: it may be a hundred megabytes.
-      const json = keepPrompts ? shorten(sent) : withoutPrompts(sent);
-      const model = start.model === null ? null : keptName(start.model);
-      const attempts: AttemptRecord[] = [];
-      let [queuedMs, bytes, finished] = [0, 0, false];
-      let firstByteMs: number | null = null;
-      let queuePosition: number | null = null;
-      let notes = "";
-      let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
-      return {
-        attempted(attempt) {
-          if (!finished) attempts.push(attempt);
+    begin(start) {
+      const open = openRecord(start, {
+        clock,
+        keepPrompts,
+        onFirstByte: (request) => options.onFirstByte?.(request),
+        onFinish(record, request) {
+          running.delete(request);
+          ring[next] = { record, decisions: request.decisions };
+          next = (next + 1) % KEPT_REQUESTS;
+          options.onFinish(record, request);
         },
-        get attempts() {
-          return attempts.length;
-        },
-        queuedAt(position) {
-          queuePosition ??= position;
-        },
-        get queuePosition() {
-          return queuePosition;
-        },
-        waited(ms) {
-          queuedMs += ms;
-        },
-        get waitedMs() {
-          return queuedMs;
-        },
-        firstByte() {
-          firstByteMs ??= round(clock.now() - startedAt);
-        },
-        sent(count) {
-          bytes += count;
-        },
-        tokens(prompt, completion) {
-          tokens = { prompt, completion };
-        },
-        note(words) {
-          notes += `; ${words}`;
-        },
-        finish({ status, error }) {
-          if (finished) return;
-          finished = true;
-          onEnd?.();
-          const last = attempts.at(-1);
-          keep({
-            timestamp,
-            request_ip: start.clientIp,
-            endpoint: start.endpoint,
-            method: start.method,
-            request_json: json,
-            node_id: last?.node_id ?? null,
-            ip_version: last?.ip_version ?? null,
-            node_url: last?.node_url ?? null,
-            status_code: status,
-            success: error === null && status < 400,
-            error: error === null ? null : error + notes,
-            duration_ms: round(clock.now() - startedAt),
-            request_id: start.requestId,
-            model,
-            stream: start.stream,
-            attempts,
-            queued_ms: round(queuedMs),
-            first_byte_ms: firstByteMs,
-            bytes,
-            prompt_tokens: tokens.prompt,
-            completion_tokens: tokens.completion,
-          });
-        },
-      };
+      });
+      running.add(open);
+      return open;
     },
-    newest(limit) {
-      const found: RequestRecord[] = [];
-      for (let back = 1; back <= ring.length && found.length < limit; back++) {
-        const record = ring[(next - back + KEPT_REQUESTS) % KEPT_REQUESTS];
-        if (record) found.push(record);
-      }
-      return found;
-    },
+    newest: (limit) =>
+      newestFirst()
+        .take(limit)
+        .map(({ record }) => record)
+        .toArray(),
+    find: (requestId) => newestFirst().find(({ record }) => record.request_id === requestId) ?? null,
+    running: () => running,
   };
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 10) / 10;
 }

@@ -199,3 +199,63 @@ function heap(): number {
   Bun.gc(true);
   return process.memoryUsage().heapUsed + process.memoryUsage().external;
 }
+
+test("a request can be looked at while it runs, and is gone from there when it ends", async () => {
+  const { clock, log, begin } = openLog();
+  const record = begin({ stream: true, generates: true });
+  const other = begin({ requestId: "r2" });
+  const [running] = log.running();
+  expect([...log.running()].map(({ requestId }) => requestId)).toEqual(["r1", "r2"]);
+  expect(running).toMatchObject({ model: "qwen2.5:7b", nodeId: null, waiting: false, startedAt: 0, pieces: 0 });
+  record.queuedAt(3);
+  expect(running).toMatchObject({ waiting: true, queuePosition: 3 });
+  await clock.advance(40);
+  record.waited(40);
+  record.sendingTo("ollama-node-1");
+  expect(running).toMatchObject({ waiting: false, nodeId: "ollama-node-1", family: null, sentAt: 40 });
+  record.attempted(attempt);
+  record.firstByte();
+  record.sent(100);
+  record.sent(20);
+  expect(running).toMatchObject({ family: "IPv6", firstByteMs: 40, bytes: 120, pieces: 2, queuePosition: 3 });
+  record.finish({ status: 200, error: null });
+  expect([...log.running()].map(({ requestId }) => requestId)).toEqual(["r2"]);
+  other.finish({ status: 200, error: null });
+  expect(log.running().size).toBe(0);
+});
+
+test("a request that waits again is at no node meanwhile", () => {
+  const { log, begin } = openLog();
+  const record = begin();
+  record.sendingTo("a");
+  record.attempted({ ...attempt, node_id: "a", outcome: "busy" });
+  record.queuedAt(1);
+  expect([...log.running()][0]).toMatchObject({ nodeId: null, family: null, waiting: true });
+});
+
+test("an answer that breaks off changes its own attempt, also where others were begun since", () => {
+  const { log, begin } = openLog();
+  const record = begin();
+  for (const node_id of ["a", "b", "c"]) record.attempted({ ...attempt, node_id });
+  record.brokeOff("b", "truncated", "the answer ended before it was complete");
+  record.brokeOff("nobody", "truncated", "");
+  record.finish({ status: 200, error: "the answer ended before it was complete" });
+  expect(log.newest(1)[0]?.attempts).toEqual([
+    { ...attempt, node_id: "a" },
+    { ...attempt, node_id: "b", outcome: "truncated", error: "the answer ended before it was complete" },
+    { ...attempt, node_id: "c" },
+  ]);
+});
+
+test("a finished request is found by its id as long as it is kept", () => {
+  const { log, begin } = openLog();
+  const open = begin({ requestId: "open" });
+  for (let number = 0; number <= 1000; number++) {
+    begin({ requestId: `r${number}` }).finish({ status: 200, error: null });
+  }
+  expect(log.find("r1000")?.record.request_id).toBe("r1000");
+  expect(log.find("r1")?.record.request_id).toBe("r1");
+  for (const id of ["r0", "open", ""]) expect([id, log.find(id)]).toEqual([id, null]);
+  open.finish({ status: 200, error: null });
+  expect(log.find("open")).not.toBeNull();
+});

@@ -66,6 +66,7 @@ export function learnFromEnd(
       if (RULES[end.error.failure].counts) {
         registry.failed(nodeId, end.error.message, suspectOf(job, end.error.failure));
       }
+      job.record.brokeOff(nodeId, end.error.failure, end.error.message);
       return job.record.finish({ status, error: end.error.message });
     case "whole":
       if (end.end?.kind === "error") {
@@ -90,6 +91,7 @@ function learnFromErrorLine(job: Job, nodeId: string, message: string, registry:
   const { kind } = readErrorLine(message);
   if (kind === "out_of_memory") registry.unfit(nodeId, job.key);
   else if (kind !== "rejected") registry.failed(nodeId, message, suspectOf(job, kind));
+  job.record.brokeOff(nodeId, kind, message);
 }
 
 /** Ways to fail that no request can be the cause of. */

@@ -2,11 +2,16 @@
 import type { Context } from "hono";
 import { type HttpServer, IDLE_TIMEOUT_SECONDS } from "../../shared/listen.ts";
 import type { BodyBudget, BodyShare } from "../body_budget.ts";
+import type { OpenRecord } from "../request_log.ts";
 
 export type HubEnv = {
   Bindings: HttpServer;
-  /** The place of the request's body in the hub's budget, from reading it to the request's end. */
-  Variables: { bodyShare?: BodyShare };
+  Variables: {
+    /** The place of the request's body in the hub's budget, from reading it to the request's end. */
+    bodyShare?: BodyShare;
+    /** What is written down of the request, which has to be ended whatever happens. */
+    record?: OpenRecord;
+  };
 };
 
 /** The body, or why there is none: too large, too much beside all that is held already, or the client broke off. */

@@ -1,33 +1,7 @@
-/** The dashboard's files, embedded into the program, with headers that let a page load nothing else. */
-import { Hono } from "hono";
-import docs from "../../public/docs.html" with { type: "text" };
-import index from "../../public/index.html" with { type: "text" };
-import docsStyle from "../../public/static/docs.css" with { type: "text" };
-import docsScript from "../../public/static/docs.js" with { type: "text" };
-import docsSchema from "../../public/static/docs_schema.js" with { type: "text" };
-import fleet from "../../public/static/fleet.js" with { type: "text" };
-import logs from "../../public/static/logs.html" with { type: "text" };
-import logsScript from "../../public/static/logs.js" with { type: "text" };
-import page from "../../public/static/page.js" with { type: "text" };
-import style from "../../public/static/style.css" with { type: "text" };
+/** The dashboard's files, served compressed and with headers that let a page load nothing else. */
+import { type Context, Hono } from "hono";
+import { FILES } from "../../public/embedded.js";
 import type { HubEnv } from "./body.ts";
-
-const HTML = "text/html; charset=utf-8";
-const SCRIPT = "text/javascript; charset=utf-8";
-const STYLE = "text/css; charset=utf-8";
-
-const FILES: readonly (readonly [path: string, type: string, content: unknown])[] = [
-  ["/", HTML, index],
-  ["/docs", HTML, docs],
-  ["/static/logs.html", HTML, logs],
-  ["/static/fleet.js", SCRIPT, fleet],
-  ["/static/logs.js", SCRIPT, logsScript],
-  ["/static/page.js", SCRIPT, page],
-  ["/static/docs.js", SCRIPT, docsScript],
-  ["/static/docs_schema.js", SCRIPT, docsSchema],
-  ["/static/style.css", STYLE, style],
-  ["/static/docs.css", STYLE, docsStyle],
-];
 
 /** Names of nodes and models come from other machines: a page runs our own scripts and nothing else. */
 const SECURITY_HEADERS = {
@@ -36,7 +10,9 @@ const SECURITY_HEADERS = {
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
+  // A new hub's pages have to fit its routes: the browser asks each time, and is mostly told that nothing changed.
   "cache-control": "no-cache",
+  vary: "accept-encoding",
 };
 
 export const dashboard = new Hono<HubEnv>();
@@ -54,8 +30,19 @@ dashboard.get("/", (context, next) => {
   });
 });
 
-for (const [path, type, content] of FILES) {
-  // The imports are text (`type: "text"`); TypeScript knows .html and .js only as what Bun's bundler makes of them.
-  const text = String(content);
-  dashboard.get(path, (context) => context.body(text, 200, { ...SECURITY_HEADERS, "content-type": type }));
+for (const [path, type, text] of FILES) dashboard.get(path, file(type, text));
+// Browsers ask for this one whatever a page says.
+dashboard.get("/favicon.ico", (context) => context.redirect("/static/icon.svg", 301));
+
+/** A handler that serves `text`, compressed once, when somebody asks for it first. */
+function file(type: string, text: string): (context: Context<HubEnv>) => Response {
+  const etag = `"${Bun.hash(text).toString(36)}"`;
+  let packed: Uint8Array<ArrayBuffer> | null = null;
+  return (context) => {
+    const headers = { ...SECURITY_HEADERS, "content-type": type, etag };
+    if (context.req.header("if-none-match")?.includes(etag)) return context.body(null, 304, headers);
+    if (!context.req.header("accept-encoding")?.includes("gzip")) return context.body(text, 200, headers);
+    packed ??= Bun.gzipSync(text);
+    return context.body(packed, 200, { ...headers, "content-encoding": "gzip" });
+  };
 }

@@ -8,6 +8,7 @@ import { peerAddress } from "../../shared/listen.ts";
 import { heartbeat } from "../../shared/protocol.ts";
 import type { Comeback } from "../comeback.ts";
 import type { DigestWatch } from "../digest_watch.ts";
+import { modelDetails } from "../model_details.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
@@ -42,16 +43,18 @@ export async function receiveHeartbeat(
 export interface DescribeDeps {
   readonly liveness: LivenessLimits;
   readonly digests: Pick<DigestWatch, "conflicts">;
+  readonly registry: Pick<Registry, "routesOf">;
 }
 
 /** The JSON of one node at monotonic `now`. The first block is the user's own format, the rest is added. */
-export function describeNode(node: NodeRecord, now: number, { liveness: limits, digests }: DescribeDeps) {
+export function describeNode(node: NodeRecord, now: number, { liveness: limits, digests, registry }: DescribeDeps) {
   const liveness = livenessOf(now - node.lastHeardAt, limits);
   const { status, reason } = statusOf({
     ...node,
     liveness,
     reachable: node.routes.some(({ reachable }) => reachable !== false),
   });
+  const [dialledFirst] = registry.routesOf(node);
   return {
     node_id: node.id,
     ipv4: node.ipv4,
@@ -68,18 +71,22 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     reason,
     liveness,
     trust: node.trust.kind,
+    trust_until_ms: node.trust.kind === "ejected" ? Math.max(0, Math.round(node.trust.until - now)) : null,
     intent: node.intent,
     slots: node.slots,
     slots_reported: node.learned.reported,
     loaded: node.loadedNames,
+    /** Beside `models`, in the same order. */
+    model_details: modelDetails(node),
     /** Models that other nodes have another version of under the same name. */
     digest_conflicts: digests.conflicts.filter(({ digests }) => digests.some(({ nodes }) => nodes.includes(node.id))),
     gpu: node.gpu,
-    routes: node.routes.map(({ family, address, reachable, rttMs }) => ({
-      family,
-      address,
-      reachable,
-      rtt_ms: rttMs === null ? null : Math.round(rttMs * 100) / 100,
+    routes: node.routes.map((route) => ({
+      family: route.family,
+      address: route.address,
+      reachable: route.reachable,
+      rtt_ms: route.rttMs === null ? null : Math.round(route.rttMs * 100) / 100,
+      in_use: route === dialledFirst,
     })),
     ollama: { ok: node.ollamaOk, version: node.ollamaVersion },
     agent_version: node.agentVersion,

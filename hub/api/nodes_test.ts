@@ -3,7 +3,10 @@ import { fakeFleet, heartbeatBody } from "../testing/fake_fleet.ts";
 import { LIMITS } from "../testing/node_facts.ts";
 import { describeNode } from "./nodes.ts";
 
-const HUB = { liveness: LIMITS, digests: { conflicts: [] } };
+type FakeFleet = ReturnType<typeof fakeFleet>;
+
+const describeFor = (fleet: FakeFleet, id?: string, now = fleet.registry.now()) =>
+  describeNode(fleet.node(id), now, { liveness: LIMITS, digests: { conflicts: [] }, registry: fleet.registry });
 
 test("a node begins with the user's fields, under their names and in their order", async () => {
   const fleet = fakeFleet();
@@ -21,7 +24,7 @@ test("a node begins with the user's fields, under their names and in their order
     load: { cpu: 0.25, memory: 0.45 },
   });
   fleet.beat({ ...older, boot_id: null, agent_version: null });
-  const json = JSON.parse(JSON.stringify(describeNode(fleet.node("ollama-node-1"), fleet.registry.now(), HUB)));
+  const json = JSON.parse(JSON.stringify(describeFor(fleet, "ollama-node-1")));
   const users = Object.fromEntries(Object.entries(json).slice(0, 11));
   expect(JSON.stringify(users)).toBe(
     JSON.stringify({
@@ -50,7 +53,7 @@ test("what this version adds stands behind", () => {
     gpu: [{ name: "RTX 4090", utilization: 0.5, memory_used: 1, memory_total: 2 }],
   });
   fleet.registry.routeSeen("a", "http://192.0.2.1:8001", true, 1.23456);
-  expect(describeNode(fleet.node(), 0, HUB)).toMatchObject({
+  expect(describeFor(fleet, undefined, 0)).toMatchObject({
     reason: null,
     liveness: "fresh",
     trust: "admitted",
@@ -71,14 +74,14 @@ test("what this version adds stands behind", () => {
 test("a node without a load or an address of a family says null, not nothing", () => {
   const fleet = fakeFleet();
   fleet.beat({ ipv6: null, load: null });
-  const json = JSON.parse(JSON.stringify(describeNode(fleet.node(), 0, HUB)));
+  const json = JSON.parse(JSON.stringify(describeFor(fleet, undefined, 0)));
   expect(json).toMatchObject({ ipv6: null, load: null });
 });
 
 test("work and failures are counted while they last", () => {
   const fleet = fakeFleet();
   fleet.beat();
-  const describe = () => describeNode(fleet.node(), fleet.registry.now(), HUB);
+  const describe = () => describeFor(fleet);
   fleet.registry.reserve("a");
   const second = fleet.registry.reserve("a");
   fleet.registry.failed("a", "reset");
@@ -92,7 +95,7 @@ test("the status follows the heartbeats and the failures, and says why", async (
   const fleet = fakeFleet();
   fleet.beat();
   const status = () => {
-    const { status, reason, liveness } = describeNode(fleet.node(), fleet.registry.now(), HUB);
+    const { status, reason, liveness } = describeFor(fleet);
     return [status, reason, liveness];
   };
   for (let failure = 0; failure < 3; failure++) fleet.registry.failed("a", "reset");
@@ -102,4 +105,30 @@ test("the status follows the heartbeats and the failures, and says why", async (
     fleet.registry.sweep();
   }
   expect(status()).toEqual(["offline", "no heartbeat", "expired"]);
+});
+
+test("the address that would be dialled first is marked, and it is another when that one does not answer", () => {
+  const fleet = fakeFleet();
+  fleet.beat({ ipv4: "192.0.2.7", ipv6: "2001:db8::7" });
+  const inUse = () =>
+    describeFor(fleet)
+      .routes.filter(({ in_use }) => in_use)
+      .map(({ family }) => family);
+  expect(inUse()).toEqual(["IPv6"]);
+  fleet.registry.routeSeen(fleet.node().id, "http://[2001:db8::7]:8001", false, null);
+  expect(inUse()).toEqual(["IPv4"]);
+});
+
+test("of an ejected node is said how long its cool-down is still", async () => {
+  const fleet = fakeFleet();
+  fleet.beat();
+  expect(describeFor(fleet).trust_until_ms).toBeNull();
+  fleet.registry.lose(fleet.node().id, "it does not answer");
+  await fleet.clock.advance(10_000);
+  expect(describeFor(fleet)).toMatchObject({ trust: "ejected", trust_until_ms: 20_000 });
+  for (let times = 0; times < 3; times++) {
+    await fleet.clock.advance(9_000);
+    describeFor(fleet);
+  }
+  expect(describeFor(fleet).trust_until_ms).toBe(0);
 });

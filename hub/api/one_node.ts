@@ -35,6 +35,7 @@ export async function askOne(
 ): Promise<Response> {
   const failures: Unanswered[] = [];
   for (const node of candidates) {
+    visit.record.sendingTo(node.id);
     const sent = await send(visit, node, body, hub);
     if (sent.kind === "answered") {
       return manner.stream && sent.status === 200

@@ -58,8 +58,8 @@ export async function serve(context: Context<HubEnv>, route: ServedRoute, hub: S
   const { job, unloads } = opened;
   // Somebody may have put it onto a node a moment ago.
   if (job.key !== ANY_MODEL && !isListed(job, hub)) await hub.fleetLists.refreshUnlessRecent(LISTS_HOLD_MS);
-  if (!hub.allowCloud && runsInCloud(job, hub)) {
-    return refuse(job, notPassed(403, "ollama cloud is disabled: remote model is unavailable"));
+  if (isRefusedCloud(job, hub)) {
+    return refuse(job, notPassed(403, CLOUD_REFUSED));
   }
 
   liftIdleTimeout(context);
@@ -87,10 +87,12 @@ async function open(
     method: request.method,
     model: model || null,
     stream: draft?.stream ?? false,
+    generates: draft?.slot ?? false,
     json: draft?.json ?? null,
     onEnd: releaser(context),
   });
-  const { face, capability } = route;
+  context.set("record", record);
+  const { face } = route;
   // No closure here may name what was read: it would hold it as long as the record.
   const stop = (refusal: Refusal) => refuse({ id, model, face, record }, refusal);
   if (body.kind === "too large") {
@@ -99,14 +101,24 @@ async function open(
   if (body.kind === "no room") return stop({ kind: "exhausted", message: noRoom(hub.bodyBudget) });
   if (read === null) return stop(notPassed(400, "The body broke off before its end"));
   if ("problem" in read) return stop(notPassed(400, read.problem));
+  // What a route wrote anew takes the place of what came.
+  context.get("bodyShare")?.holds(read.body);
   const { slot, json: _, unloads = false, ...rest } = read;
-  const needs: Needs = { capability, slot, nodeId: askedNode(request.headers) };
+  const needs = needsOf(route, slot, request.headers);
   const deadlineAt = hub.clock.now() + hub.requestMs;
   return {
     job: { ...rest, id, face, needs, deadlineAt, record, signal: request.signal, hangUp: hangUpOf(context) },
     unloads,
   };
 }
+
+/** What a request on `route` with these `headers` asks of a node; `slot` as in its Draft. */
+export function needsOf({ capability }: ServedRoute, slot: boolean, headers: Headers): Needs {
+  return { capability, slot, nodeId: askedNode(headers) };
+}
+
+/** What the client of a model at a cloud service is told. */
+export const CLOUD_REFUSED = "ollama cloud is disabled: remote model is unavailable";
 
 function notPassed(status: 400 | 403 | 413, message: string): Refusal {
   return { kind: "not_passed", status, message };
@@ -123,8 +135,12 @@ function isListed({ key, needs }: Job, { registry, liveness }: ServeDeps): boole
   return false;
 }
 
-/** True for a name that says so, and for a model whose entry on any node does, whatever it was renamed to. */
-function runsInCloud({ model, key }: Job, { registry }: ServeDeps): boolean {
+/** True for a model that runs at a cloud service, where none may be used: its name says so, or its entry on any node. */
+export function isRefusedCloud(
+  { model, key }: Pick<Job, "model" | "key">,
+  { allowCloud, registry }: Pick<ServeDeps, "allowCloud" | "registry">,
+): boolean {
+  if (allowCloud) return false;
   if (isCloudName(model)) return true;
   for (const node of registry.all()) if (node.remote.has(key)) return true;
   return false;

@@ -2,6 +2,7 @@
 import { HEADERS } from "../../shared/protocol.ts";
 import { type DispatchDeps, dispatch } from "../dispatch.ts";
 import type { Job } from "../job.ts";
+import type { NodeRecord } from "../node_record.ts";
 import { isLoading, whyNot } from "../policy/eligibility.ts";
 import type { OpenRecord, RequestEnd } from "../request_log.ts";
 
@@ -11,12 +12,7 @@ import type { OpenRecord, RequestEnd } from "../request_log.ts";
  * that did not.
  */
 export async function unloadEverywhere(job: Job, hub: DispatchDeps): Promise<Response> {
-  const now = hub.registry.now();
-  const request = { model: job.key, tried: new Set<string>(), needs: job.needs, digest: null, waiting: 0 };
-  const holders = Array.from(hub.registry.all()).filter((node) => {
-    const reason = whyNot(node, request, now, hub.liveness);
-    return (node.loaded.has(job.key) || isLoading(node, job.key)) && (reason === null || reason === "ejected");
-  });
+  const holders = holdersOf(job, hub);
   if (holders.length < 2) return dispatch(pinned(job, holders[0]?.id ?? job.needs.nodeId), hub);
   const { record, close } = oneRecordForMany(job.record);
   const answers = await Promise.all(holders.map(({ id }) => dispatch(pinned({ ...job, record }, id), hub)));
@@ -28,6 +24,19 @@ export async function unloadEverywhere(job: Job, hub: DispatchDeps): Promise<Res
   return answer;
 }
 
+/** The nodes that have the model of `job` in memory, or are bringing it there, and may be asked. */
+export function holdersOf(
+  { key, needs }: Pick<Job, "key" | "needs">,
+  { registry, liveness }: Pick<DispatchDeps, "registry" | "liveness">,
+): NodeRecord[] {
+  const now = registry.now();
+  const request = { model: key, tried: new Set<string>(), needs, digest: null, waiting: 0 };
+  return Array.from(registry.all()).filter((node) => {
+    const reason = whyNot(node, request, now, liveness);
+    return (node.loaded.has(key) || isLoading(node, key)) && (reason === null || reason === "ejected");
+  });
+}
+
 function pinned(job: Job, nodeId: string | null): Job {
   return { ...job, needs: { ...job.needs, nodeId } };
 }
@@ -36,7 +45,11 @@ function pinned(job: Job, nodeId: string | null): Job {
 function oneRecordForMany(whole: OpenRecord): { record: OpenRecord; close: (status: number) => void } {
   const ends: RequestEnd[] = [];
   const record: OpenRecord = {
+    // They go to several nodes at once.
+    sendingTo: () => {},
+    decided: whole.decided,
     attempted: whole.attempted,
+    brokeOff: whole.brokeOff,
     get attempts() {
       return whole.attempts;
     },

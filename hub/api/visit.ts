@@ -71,6 +71,7 @@ export function visit(context: Context<HubEnv>, about: About, hub: ManageDeps): 
     json,
     onEnd: releaser(context),
   });
+  context.set("record", record);
   liftIdleTimeout(context);
 
   const headersOf = (from: readonly NodeRecord[], more: Headers, attempts: number) => {

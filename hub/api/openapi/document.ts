@@ -4,8 +4,10 @@ import { VERSION } from "../../../shared/version.ts";
 import { ACCOUNT } from "./account.ts";
 import { ANTHROPIC } from "./anthropic.ts";
 import { ERROR_SCHEMAS } from "./errors.ts";
+import { EXPLAIN } from "./explain.ts";
 import { FLEET } from "./fleet.ts";
 import { JOBS } from "./jobs.ts";
+import { LIVE } from "./live.ts";
 import { MODELS } from "./models.ts";
 import { NATIVE } from "./native.ts";
 import { NATIVE_LISTS } from "./native_lists.ts";
@@ -13,12 +15,16 @@ import { OPENAI } from "./openai.ts";
 import { type Answer, type Chapter, type Operation, type Parameter, type RequestBody, TAGS } from "./operation.ts";
 import { PAGES } from "./pages.ts";
 import { COMMON, INTRODUCTION } from "./preamble.ts";
+import { REQUESTS } from "./requests.ts";
 import { RESPONSES } from "./responses.ts";
 
 const CHAPTERS: readonly Chapter[] = [
   { operations: [], schemas: ERROR_SCHEMAS },
   JOBS,
   FLEET,
+  EXPLAIN,
+  REQUESTS,
+  LIVE,
   NATIVE,
   NATIVE_LISTS,
   OPENAI,

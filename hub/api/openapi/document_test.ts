@@ -46,7 +46,7 @@ function servedRoutes(): Set<string> {
 const shape = (path: string) => path.replace(/:\w+/g, ":");
 
 function documentedPath(path: string): string {
-  return path.startsWith("/static/") ? "/static/{file}" : templateOf(path);
+  return path.startsWith("/static/") || path === "/favicon.ico" ? "/static/{file}" : templateOf(path);
 }
 
 test("every route the hub serves is described", () => {

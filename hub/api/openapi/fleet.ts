@@ -1,9 +1,7 @@
-/** The fleet's routes described: health, nodes, heartbeats, the request log. */
+/** The fleet's routes described: health, nodes, heartbeats, who waits. */
 import { z } from "zod";
 import { diskModel, loadedModel } from "../../../shared/ollama_models.ts";
 import { gpu, heartbeat, heartbeatAnswer, NODE_INTENTS, ollamaState } from "../../../shared/protocol.ts";
-import type { RequestRecord } from "../../request_log.ts";
-import { logsQuery } from "../logs_query.ts";
 import type { describeNode } from "../nodes.ts";
 import type { describeQueue } from "../queue.ts";
 import { detailAnswer } from "./errors.ts";
@@ -12,13 +10,25 @@ import type { Chapter } from "./operation.ts";
 
 const healthAnswer = z.object({ status: z.literal("ok") });
 
-const family = z.enum(["IPv4", "IPv6"]);
+export const family = z.enum(["IPv4", "IPv6"]);
 
 const route = z.object({
   family,
   address: z.string().describe("Address and port as the hub dials them."),
   reachable: z.boolean().nullable().describe("Whether it answered last time; null before the first try."),
   rtt_ms: z.number().nullable().describe("Round trip, in milliseconds."),
+  in_use: z.boolean().describe("True for the one that would be dialled first now."),
+});
+
+const modelDetails = z.object({
+  name: z.string(),
+  size: z.number().nullable().describe("Bytes on disk."),
+  digest: z.string().nullable().describe("The first 12 digits, as `ollama list` shows them."),
+  parameter_size: z.string().nullable(),
+  quantization: z.string().nullable(),
+  loaded: z.boolean().describe("Whether it is in memory."),
+  size_vram: z.number().nullable().describe("Bytes on graphics processors."),
+  expires_at: z.string().nullable().describe("When it leaves the memory."),
 });
 
 const digestConflict = z.object({
@@ -49,6 +59,7 @@ export const nodeAnswer = z.object({
   reason: z.string().nullable(),
   liveness: z.enum(["fresh", "stale", "expired", "gone"]).describe("How long it has been silent, in a word."),
   trust: z.enum(["admitted", "ejected", "trial"]).describe("What its failures have come to."),
+  trust_until_ms: z.int().nullable().describe("Milliseconds until an ejected node may be tried again."),
   intent: z.enum(NODE_INTENTS).describe("What the node itself wants: take work, finish what it has, nothing."),
   slots: z
     .int()
@@ -57,6 +68,9 @@ export const nodeAnswer = z.object({
     ),
   slots_reported: z.int().describe("What the node itself said; 4 where it said nothing."),
   loaded: z.array(z.string()).describe("Models in its memory."),
+  model_details: z
+    .array(modelDetails)
+    .describe("The same models as `models`, in the same order. What an older agent does not tell is null."),
   digest_conflicts: z
     .array(digestConflict)
     .describe("Its models that other nodes have another version of under the same name."),
@@ -66,40 +80,6 @@ export const nodeAnswer = z.object({
   agent_version: z.string().nullable(),
   capabilities: z.array(z.string()).describe("`execute` (jobs) and `ollama` (every route of Ollama)."),
 }) satisfies z.ZodType<ReturnType<typeof describeNode>>;
-
-const attempt = z.object({
-  node_id: z.string(),
-  ip_version: family.nullable(),
-  node_url: z.string().nullable(),
-  outcome: z.string().describe("`ok`, or the kind of failure, such as `unreachable` or `busy`."),
-  error: z.string().nullable(),
-  duration_ms: z.number(),
-});
-
-/** `GET /logs` shows one of these a request. */
-export const requestRecord = z.object({
-  timestamp: z.iso.datetime().describe("When the request came."),
-  request_ip: z.string(),
-  endpoint: z.string(),
-  method: z.string(),
-  request_json: z.unknown().describe("What was asked, long texts cut; without prompts under `LOG_PROMPTS=0`."),
-  node_id: z.string().nullable().describe("The last node that was tried, and how it was reached."),
-  ip_version: family.nullable(),
-  node_url: z.string().nullable(),
-  status_code: z.int().describe("499 where the client left."),
-  success: z.boolean(),
-  error: z.string().nullable(),
-  duration_ms: z.number(),
-  request_id: z.string(),
-  model: z.string().nullable(),
-  stream: z.boolean(),
-  attempts: z.array(attempt).describe("Every node that was tried, in order."),
-  queued_ms: z.number().describe("Time spent waiting for a free slot."),
-  first_byte_ms: z.number().nullable(),
-  bytes: z.int().describe("Bytes sent to the client."),
-  prompt_tokens: z.int().nullable(),
-  completion_tokens: z.int().nullable(),
-}) satisfies z.ZodType<RequestRecord>;
 
 const modelQueue = z.object({
   model: z.string().nullable().describe("Null for requests that name no model."),
@@ -116,7 +96,7 @@ const bodiesHeld = z.object({
   limit: z.int().describe("Above it requests are refused, small ones above nine eighths of it."),
 });
 
-const queueAnswer = z.object({
+export const queueAnswer = z.object({
   waiting: z.int().describe("Requests that wait for a free slot."),
   size: z.int().describe("How many may; the next ones get 503."),
   timeout_s: z.number().describe("How long each may, in seconds."),
@@ -125,7 +105,6 @@ const queueAnswer = z.object({
 }) satisfies z.ZodType<ReturnType<typeof describeQueue>>;
 
 const nodes = z.array(nodeAnswer);
-const requestRecords = z.array(requestRecord);
 
 const EXAMPLE_BEAT = {
   node_id: "attic",
@@ -141,13 +120,11 @@ export const FLEET: Chapter = {
     Nodes: nodes,
     Node: nodeAnswer,
     DigestConflict: digestConflict,
-    RequestRecords: requestRecords,
-    RequestRecord: requestRecord,
-    Attempt: attempt,
     Queue: queueAnswer,
     ModelQueue: modelQueue,
     BodiesHeld: bodiesHeld,
     Route: route,
+    ModelDetails: modelDetails,
     Heartbeat: heartbeat,
     HeartbeatAnswer: heartbeatAnswer,
     Gpu: gpu,
@@ -238,27 +215,6 @@ export const FLEET: Chapter = {
             bodies: { held: 5120, limit: 1_000_000_000 },
           },
         },
-      },
-    },
-    {
-      method: "GET",
-      path: "/logs",
-      id: "listRequests",
-      tag: "Fleet",
-      summary: "The newest requests, each with its story",
-      description: "Newest first; only finished ones. The hub keeps the last 1000 in memory.",
-      parameters: [
-        {
-          in: "query",
-          name: "limit",
-          description: "How many at most.",
-          schema: logsQuery.shape.limit,
-          example: 100,
-        },
-      ],
-      answers: {
-        200: { description: "The requests.", content: { "application/json": requestRecords } },
-        400: detailAnswer("`limit` is wrong.", "limit: Too big: expected number to be <=1000"),
       },
     },
   ],

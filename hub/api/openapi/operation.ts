@@ -26,7 +26,7 @@ export type HeaderName =
   | "X-Hub-Boot-Id";
 
 export interface Parameter {
-  readonly in: "path" | "query";
+  readonly in: "path" | "query" | "header";
   readonly name: string;
   readonly description: string;
   readonly schema: z.ZodType;
@@ -75,6 +75,8 @@ export interface Operation {
   readonly pin?: "NodeId" | "NodeIdOrAll";
   readonly parameters?: readonly Parameter[];
   readonly request?: RequestBody;
+  /** True where the answer goes on until the client leaves. */
+  readonly endless?: true;
   readonly answers: Answers;
 }
 

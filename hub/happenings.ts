@@ -1,0 +1,36 @@
+/** The last things people should know of the fleet, each with the time at which it happened. */
+import type { Clock } from "../shared/clock.ts";
+import type { FleetEvent } from "./fleet_event.ts";
+
+/** Happenings that are kept. */
+export const KEPT_HAPPENINGS = 50;
+
+/** One of them as the dashboard gets it. */
+export interface Happening {
+  /** ISO. */
+  readonly at: string;
+  readonly event: FleetEvent["event"];
+  readonly node_id: string;
+  readonly detail: string;
+}
+
+export interface Happenings {
+  /** Writes `event` down as of now. */
+  add(event: FleetEvent): Happening;
+  /** All that are kept, newest first. */
+  newest(): Happening[];
+}
+
+/** An empty list. */
+export function createHappenings(clock: Pick<Clock, "wall">): Happenings {
+  const kept: Happening[] = [];
+  return {
+    add({ event, nodeId, detail }) {
+      const happening = { at: clock.wall().toISOString(), event, node_id: nodeId, detail };
+      kept.unshift(happening);
+      if (kept.length > KEPT_HAPPENINGS) kept.pop();
+      return happening;
+    },
+    newest: () => [...kept],
+  };
+}

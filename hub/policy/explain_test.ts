@@ -1,0 +1,322 @@
+/** What is told of a decision is what was decided, by the same rules, and reads as plain English. */
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { ejected, facts, LIMITS, MODEL, NOW, onTrial, placement } from "../testing/node_facts.ts";
+import { type JudgeOptions, judge, type RouteFacts, type TellableNode } from "./decision.ts";
+import { newcomer } from "./ejection.ts";
+import { type NodeFacts, type Placement, whyNot } from "./eligibility.ts";
+import { type Explanation, explain } from "./explain.ts";
+import { CRITERIA, choose, compare, look } from "./selection.ts";
+
+type Node = TellableNode<RouteFacts>;
+
+const node = (id: string, changes: Partial<NodeFacts> = {}): Node => ({ ...facts({ id, ...changes }), routes: [] });
+const about = { model: "llama3", endpoint: "/jobs", at: new Date(0) };
+
+function told(nodes: readonly Node[], request = placement(), options: JudgeOptions<Node> = {}): Explanation {
+  return explain(judge(look(nodes, request, NOW, LIMITS), options), about, (routes) => routes.toReversed());
+}
+
+const asks = (nodeId: string): Placement => ({ ...placement(), needs: { ...placement().needs, nodeId } });
+const warm = { loaded: new Set([MODEL]), knowsLoaded: true };
+const cold = { knowsLoaded: true };
+const startsLoad = { ...cold, starting: new Map([[MODEL, 1]]) };
+const back = { trust: { ...newcomer(0), readmittedAt: NOW } };
+
+test.each<[sentence: string, nodes: Node[], request?: Placement]>([
+  ["b gets it: 0 of 4 slots used, before a (1 of 4).", [node("a", { reserved: 1 }), node("b")]],
+  [
+    "b gets it: 1 of 4 slots used, before a (0 of 4, just back and given work slowly).",
+    [node("a", back), node("b", { reserved: 1 })],
+  ],
+  [
+    "b gets it: it was heard from lately, and a has been silent for a while.",
+    [node("a", { lastHeardAt: NOW - 61_000 }), node("b")],
+  ],
+  ["b gets it: it has the model in memory, before a, which would have to load it.", [node("a", cold), node("b", warm)]],
+  ["b gets it: it has the model in memory, before a, which does not say so.", [node("a"), node("b", warm)]],
+  ["b gets it: its CPU is less busy (12 %), before a (48 %).", [node("a", { cpu: 0.48 }), node("b", { cpu: 0.12 })]],
+  [
+    "b gets it: it failed less often lately (0 times in a row), before a (2).",
+    [node("a", { trust: { ...newcomer(0), failures: 2 } }), node("b")],
+  ],
+  [
+    "b gets it: it is its turn, since a is as good and was given a request more recently.",
+    [node("a", { lastPicked: 2 }), node("b", { lastPicked: 1 })],
+  ],
+  ["a gets it: it comes before b in the list and nothing else tells them apart.", [node("a"), node("b")]],
+  ["a gets it: there is no other node.", [node("a")]],
+  ["a gets it: the request asks for that node (X-Node-Id).", [node("a"), node("b")], asks("a")],
+  [
+    "a gets it: no other node can serve it now. b and c are offline; d does not have the model.",
+    [node("a"), node("b", { lastHeardAt: 0 }), node("c", { lastHeardAt: 0 }), node("d", { models: new Set() })],
+  ],
+  [
+    "b gets it: it has the model in memory. a could serve it, but another node has the model in memory.",
+    [node("a", cold), node("b", { ...warm, reserved: 1 }), node("c", { ...startsLoad, reserved: 4 })],
+  ],
+  [
+    "b gets it: it is loading the model already. a could serve it, but another node is loading the model.",
+    [node("a", cold), node("b", startsLoad)],
+  ],
+  [
+    "a gets it although it failed too often lately: no other node can serve it.",
+    [node("a", { trust: ejected() }), node("b", { intent: "draining" })],
+  ],
+  ["It waits: a (4 of 4 slots used) has no free slot.", [node("a", { reserved: 4 }), node("b", { lastHeardAt: 0 })]],
+  [
+    "It waits: a (4 of 4 slots used) and b (2 of 2 slots used) have no free slot; c said a moment ago that it is busy.",
+    [node("a", { reserved: 4 }), node("b", { reserved: 2, slots: 2 }), node("c", { restingUntil: NOW + 1 })],
+  ],
+  [
+    "It waits: a could serve it, but another node is loading the model; b (4 of 4 slots used) has no free slot.",
+    [node("a", cold), node("b", { ...startsLoad, reserved: 4 })],
+  ],
+  [
+    "It waits for a and b, which failed lately and are busy too: no other node can serve it.",
+    [node("a", { trust: ejected(), reserved: 4 }), node("b", { trust: ejected(), restingUntil: NOW + 1 })],
+  ],
+  ["No node can serve it: no node has joined this hub.", []],
+  ["No node can serve it: none has the model.", [node("a", { models: new Set() }), node("b", { models: new Set() })]],
+  [
+    "No node can serve it: a failed at it already; b is about to stop and takes no new work; c has an Ollama that does not answer.",
+    [node("a"), node("b", { intent: "draining" }), node("c", { ollamaOk: false })],
+    placement("a"),
+  ],
+  [
+    "No node can serve it: it asks for b (X-Node-Id), which was stopped.",
+    [node("a"), node("b", { intent: "left" })],
+    asks("b"),
+  ],
+  [
+    'No node can serve it: it asks for "attic" (X-Node-Id), and there is no node of that name.',
+    [node("a")],
+    asks("attic"),
+  ],
+  [
+    "No node can serve it: a, b, c, d and 6 others are offline.",
+    Array.from("abcdefghij", (id) => node(id, { lastHeardAt: 0 })),
+  ],
+])("%s", (sentence, nodes, ...rest) => {
+  // Where a row has no third value, Bun passes `done`.
+  const [request] = rest;
+  expect(told(nodes, typeof request === "object" ? request : undefined).summary).toBe(sentence);
+});
+
+test("a node with another version of the model is held back while one with the right one will serve", () => {
+  const nodes = [node("a", { digests: new Map([[MODEL, "x"]]) }), node("b", { digests: new Map([[MODEL, "y"]]) })];
+  const request = { ...placement(), digest: "y" };
+  expect(told(nodes, request)).toMatchObject({
+    node_id: "b",
+    summary: "b gets it: it is the only one that is asked. a could serve it, but it has another version of the model.",
+    nodes: [
+      { node_id: "b", rank: 1 },
+      { node_id: "a", rank: null, eligible: true, reason: null, held_back: "it has another version of the model" },
+    ],
+  });
+});
+
+test("who comes new is told who looks before it; who failed somewhere goes first itself", () => {
+  const nodes = [node("a"), node("b", { reserved: 1 })];
+  const ahead = (waiting: number, ...tried: string[]) =>
+    told(nodes, { ...placement(...tried), waiting }, { newcomer: true }).summary;
+  expect(ahead(1)).toEndWith("before b (1 of 4). One request for the same model waits already and goes first.");
+  expect(ahead(3)).toEndWith(" 3 requests for the same model wait already and go first.");
+  expect(ahead(3, "a")).not.toContain("wait");
+  expect(told(nodes, { ...placement(), waiting: 3 }).summary).not.toContain("wait");
+});
+
+test("everything that decided is there, with the routes in the order of dialling", () => {
+  const routes = [
+    { family: "IPv6", address: "2001:db8::1", reachable: true, rttMs: 1.2345 },
+    { family: "IPv4", address: "192.0.2.1", reachable: null, rttMs: null },
+  ] as const;
+  const nodes = [
+    { ...node("a", { reserved: 1, cpu: 0.5, ...warm }), routes },
+    node("b"),
+    node("c", { reserved: 4, trust: onTrial }),
+  ];
+  expect(told(nodes)).toEqual({
+    model: "llama3",
+    endpoint: "/jobs",
+    at: "1970-01-01T00:00:00.000Z",
+    outcome: "node",
+    node_id: "b",
+    summary: "b gets it: 0 of 4 slots used, before a (1 of 4).",
+    order: CRITERIA.map(({ name, meaning }) => ({ name, meaning })),
+    nodes: [
+      {
+        node_id: "b",
+        rank: 1,
+        eligible: true,
+        reason: null,
+        why: null,
+        passes_soon: false,
+        values: { heartbeat: "fresh", active_jobs: 0, slots: 4, in_memory: false, loading: false, cpu: 0, failures: 0 },
+        decided_by: null,
+        held_back: null,
+        routes: [],
+      },
+      {
+        node_id: "a",
+        rank: 2,
+        eligible: true,
+        reason: null,
+        why: null,
+        passes_soon: false,
+        values: {
+          heartbeat: "fresh",
+          active_jobs: 1,
+          slots: 4,
+          in_memory: true,
+          loading: false,
+          cpu: 0.5,
+          failures: 0,
+        },
+        decided_by: "busy",
+        held_back: null,
+        routes: [
+          { family: "IPv4", address: "192.0.2.1", reachable: null, rtt_ms: null },
+          { family: "IPv6", address: "2001:db8::1", reachable: true, rtt_ms: 1.23 },
+        ],
+      },
+      {
+        node_id: "c",
+        rank: null,
+        eligible: false,
+        reason: "on trial, busy",
+        why: "failed lately and is busy with the one request it gets on trial",
+        passes_soon: true,
+        values: { heartbeat: "fresh", active_jobs: 4, slots: 4, in_memory: false, loading: false, cpu: 0, failures: 0 },
+        decided_by: null,
+        held_back: null,
+        routes: [],
+      },
+    ],
+  });
+});
+
+test("of a fleet of more than 64 a kept decision has the 16 best and says how many more there were", () => {
+  const many = (count: number, changes: Partial<NodeFacts> = {}) =>
+    Array.from({ length: count }, (_, index) => node(`n${index}`, { lastPicked: (index * 37) % count, ...changes }));
+  expect(told(many(64)).nodes).toHaveLength(64);
+  expect(told(many(64))).not.toHaveProperty("not_shown");
+  const large = told(many(100));
+  expect(large).toMatchObject({ not_shown: 84, node_id: "n0" });
+  const best = told(many(100), placement(), { whole: true }).nodes;
+  expect(best).toHaveLength(100);
+  expect(large.nodes).toEqual(best.slice(0, 16));
+  const nobody = told([...many(80, { lastHeardAt: 0 }), node("full", { reserved: 4 })]);
+  expect(nobody).toMatchObject({ outcome: "wait", not_shown: 65 });
+  expect(nobody.nodes[0]?.node_id).toBe("full");
+  expect(nobody.summary).toBe(
+    "It waits: full (4 of 4 slots used) has no free slot; 65 more nodes are not listed here.",
+  );
+});
+
+test("nodes that are left out for a reason of the hub's own are shown with it", () => {
+  const leftOut = { nodes: [node("a"), node("b", { lastHeardAt: 0 })], why: "clouds", summary: "No clouds here." };
+  expect(told([], placement(), { leftOut })).toMatchObject({
+    outcome: "none",
+    summary: "No clouds here.",
+    nodes: [
+      { node_id: "a", eligible: true, held_back: "clouds" },
+      { node_id: "b", eligible: false, held_back: null, reason: "offline" },
+    ],
+  });
+});
+
+const sometimes = <T>(usual: T, ...others: T[]) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(usual) }, fc.constantFrom(...others));
+const anyNode: fc.Arbitrary<Partial<NodeFacts>> = fc.record({
+  lastHeardAt: sometimes(NOW, NOW - 61_000, NOW - 91_000, 0),
+  trust: sometimes<NodeFacts["trust"]>(
+    newcomer(0),
+    { ...newcomer(0), failures: 1 },
+    { ...newcomer(0), readmittedAt: NOW - 10_000 },
+    onTrial,
+    ejected(),
+    ejected(NOW + 60_000),
+  ),
+  intent: sometimes<NodeFacts["intent"]>("serving", "draining", "left"),
+  ollamaOk: sometimes(true, false),
+  dialable: sometimes(true, false),
+  models: sometimes(new Set([MODEL]), new Set<string>()),
+  loaded: sometimes(new Set<string>(), new Set([MODEL])),
+  knowsLoaded: fc.boolean(),
+  loading: sometimes(new Set<string>(), new Set([MODEL])),
+  starting: sometimes(new Map<string, number>(), new Map([[MODEL, 3]])),
+  digests: sometimes(new Map<string, string>(), new Map([[MODEL, "x"]]), new Map([[MODEL, "y"]])),
+  capabilities: sometimes(["execute", "ollama"], ["execute"]),
+  disbelieved: sometimes(new Map<string, number>(), new Map([[MODEL, NOW + 1]])),
+  unfit: sometimes(new Map<string, number>(), new Map([[MODEL, NOW + 1]])),
+  restingUntil: sometimes(0, NOW + 1),
+  reserved: fc.nat(4),
+  slots: fc.integer({ min: 1, max: 8 }),
+  cpu: fc.constantFrom(0, 0.1, 0.5, 1),
+  lastPicked: fc.nat(5),
+});
+const anyFleet = fc.oneof(
+  fc.array(anyNode, { maxLength: 8 }),
+  fc.array(anyNode, { minLength: 66, maxLength: 70, size: "max" }),
+);
+const anyPlacement: fc.Arbitrary<Placement> = fc.record({
+  model: sometimes(MODEL, ""),
+  tried: fc.uniqueArray(fc.constantFrom("n0", "n1", "n2"), { maxLength: 2 }).map((ids) => new Set(ids)),
+  needs: fc.record({
+    capability: fc.constantFrom("execute", "ollama"),
+    nodeId: sometimes<string | null>(null, "n0", "attic"),
+    slot: sometimes(true, false),
+  }),
+  digest: sometimes<string | null>(null, "x"),
+  waiting: fc.constantFrom(0, 20),
+});
+
+test("whatever the fleet and the request, it tells what was chosen, in the order and for the reasons of the choice", () => {
+  const outcomes = new Map<string, number>();
+  fc.assert(
+    fc.property(anyFleet, anyPlacement, fc.boolean(), (changes, request, whole) => {
+      const nodes = changes.map((each, index) => node(`n${index}`, each));
+      const choice = choose(nodes, request, NOW, LIMITS);
+      const explanation = told(nodes, request, { whole });
+      outcomes.set(choice.kind, (outcomes.get(choice.kind) ?? 0) + 1);
+      expect(explanation.outcome).toBe(choice.kind);
+      expect(explanation.node_id).toBe(choice.kind === "node" ? choice.node.id : null);
+
+      const byId = new Map(nodes.map((each) => [each.id, each]));
+      const find = (id: string) => byId.get(id) ?? expect.unreachable();
+      const ranked = explanation.nodes.filter(({ rank }) => rank !== null);
+      if (choice.kind === "node" && whyNot(choice.node, request, NOW, LIMITS) === null) {
+        expect(ranked[0]?.node_id).toBe(choice.node.id);
+      } else expect(ranked).toEqual([]);
+      expect(explanation.nodes.slice(0, ranked.length)).toEqual(ranked);
+      for (const [index, after] of ranked.entries()) {
+        expect(after.rank).toBe(index + 1);
+        const before = ranked[index - 1];
+        if (!before) continue;
+        const order = compare(find(before.node_id), find(after.node_id), request, NOW, LIMITS);
+        expect(order).toBeLessThanOrEqual(0);
+        const decided = CRITERIA.find(({ value }) => {
+          const [one, other] = [find(before.node_id), find(after.node_id)];
+          return value(one, request, NOW, LIMITS) !== value(other, request, NOW, LIMITS);
+        });
+        expect(after.decided_by).toBe(decided?.name ?? null);
+      }
+
+      for (const each of explanation.nodes) {
+        const reason = whyNot(find(each.node_id), request, NOW, LIMITS);
+        expect(each).toMatchObject({ reason, eligible: reason === null });
+        expect((each.rank === null) === (each.reason !== null || each.held_back !== null)).toBe(true);
+        expect(each.why === null).toBe(each.rank !== null);
+      }
+      const shown = !whole && nodes.length > 64 ? 16 : nodes.length;
+      expect(explanation.nodes).toHaveLength(shown);
+      expect(explanation.not_shown ?? 0).toBe(nodes.length - shown);
+      expect(new Set(explanation.nodes.map(({ node_id }) => node_id)).size).toBe(shown);
+      expect(explanation.summary).toMatch(/^\S.+\.$/);
+      expect(explanation.summary).not.toMatch(/undefined|null|NaN|nobody|in doubt/);
+    }),
+    { numRuns: 2000 },
+  );
+  expect([...outcomes.keys()].sort()).toEqual(["node", "none", "wait"]);
+});
