@@ -1,13 +1,2 @@
-/** The dashboard's files are imported as text (`with { type: "text" }`), which TypeScript cannot tell from their names. */
-declare module "*.html" {
-  const text: string;
-  export default text;
-}
-declare module "*.css" {
-  const text: string;
-  export default text;
-}
-declare module "*.js" {
-  const text: string;
-  export default text;
-}
+/** Path at the hub, content type and text of every file of the dashboard. */
+export declare const FILES: readonly (readonly [path: string, type: string, text: string])[];

@@ -1,6 +1,6 @@
 // The page of the API: every route of /openapi.json, readable, each with a curl line that works with this hub.
+import { element } from "./docs_element.js";
 import { schemaView, sentence, typeOf } from "./docs_schema.js";
-import { element } from "./page.js";
 
 const find = (id) => document.getElementById(id);
 const METHODS = ["get", "head", "post", "delete"];
@@ -208,6 +208,8 @@ function show(api) {
 }
 
 function filter(rows, words) {
+  // What is found stands right below the search, on a phone too.
+  find("introduction").hidden = words !== "";
   for (const { whole, each } of rows) {
     const hits = each.map(({ entry: { method, path, operation }, shown }) => {
       const hit = `${method} ${path} ${operation.summary} ${operation.tags}`.toLowerCase().includes(words);

@@ -1,5 +1,5 @@
 // A JSON schema as people read it: fields with types and what they mean, what is nested folded below them.
-import { element } from "./page.js";
+import { element } from "./docs_element.js";
 
 const NAMED = "#/components/schemas/";
 

@@ -1,93 +1,123 @@
-// The fleet page: every node with its state, refreshed from GET /nodes.
-import { element, keepFresh, row } from "./page.js";
+// The fleet page: takes what the hub tells, and draws again the sections that show it.
+import { attention, happenings } from "./fleet/attention.js";
+import { addSample, charts, onCharts, seedCharts } from "./fleet/charts.js";
+import { models } from "./fleet/models.js";
+import { nodes, onNodes, redrawDetails } from "./fleet/nodes.js";
+import { running } from "./fleet/running.js";
+import { addHappenings, changeFleet, learnTime, setFleet, state } from "./fleet/state.js";
+import { titleWords, totals } from "./fleet/totals.js";
+import { onTryIt, tryIt } from "./fleet/try_it.js";
+import { onUseIt, useIt } from "./fleet/use_it.js";
+import { follow } from "./live.js";
+import { showConnection, view } from "./page.js";
 
-const percent = (ratio) => (ratio === undefined || ratio === null ? "–" : `${Math.round(ratio * 100)} %`);
+/** How often "20 s ago" is told again. */
+const AGES_MS = 5000;
+/** How often running times are. */
+const SECOND = 1000;
+/** Figures of the last hour while no events come. */
+const STEP_MS = 10_000;
 
-function address(node, family, text) {
-  const route = node.routes.find((candidate) => candidate.family === family);
-  if (!text) return "–";
-  const state = !route
-    ? "not dialled"
-    : route.reachable === null
-      ? "untried"
-      : route.reachable
-        ? "reachable"
-        : "unreachable";
-  const time = route?.reachable && route.rtt_ms !== null ? `, ${route.rtt_ms} ms` : "";
-  return `${text} (${state}${time})`;
+const NAME = document.title;
+
+const drawTotals = view("totals", totals);
+const drawAttention = view("attention", () => attention(() => drawAttention()));
+const drawHappenings = view("happenings", happenings);
+const drawNodes = view("nodes", nodes);
+const drawCharts = view("charts", charts);
+const drawRunning = view("running", () => running(() => drawRunning()));
+const drawModels = view("models", () => models(() => drawModels()));
+const drawTryIt = view("try-it", tryIt);
+const drawUseIt = view("use-it", useIt);
+
+onNodes(drawNodes);
+onTryIt(drawTryIt);
+onUseIt(drawUseIt);
+onCharts(() => {
+  drawCharts();
+  drawTotals();
+}, redrawDetails);
+
+function drawStates() {
+  drawTotals();
+  drawAttention();
+  drawNodes();
+  const words = titleWords();
+  document.title = words ? `${words} · ${NAME}` : NAME;
 }
 
-/** The hub says who is overdue (60 s, the user's own number): the clock of the machine with the browser may be wrong. */
-function status(node) {
-  const overdue = node.status === "online" && node.liveness !== "fresh";
-  const word = overdue ? "offline (no heartbeat lately)" : node.status;
-  const text = node.reason ? `${word}: ${node.reason}` : word;
-  return element("span", text, node.status === "online" && !overdue ? "good" : "bad");
+function drawFleet() {
+  drawStates();
+  drawModels();
+  drawTryIt();
+  drawUseIt();
 }
 
-/** Its models, those in memory marked, and those of which another node has another version. */
-function models(node) {
-  const names = node.models.map((name) => {
-    const conflict = node.digest_conflicts.find(({ model }) => model === name);
-    const notes = [];
-    if (node.loaded.includes(name)) notes.push("loaded");
-    if (conflict) {
-      const others = conflict.digests.filter(({ nodes }) => !nodes.includes(node.node_id));
-      notes.push(`not the same as on ${others.flatMap(({ nodes }) => nodes).join(", ")}`);
+/** The nodes that the select beside the charts offers. */
+let offered = "";
+function drawChartsIfNodesChanged() {
+  const names = state.list.map(({ node_id }) => node_id).join();
+  if (names === offered) return;
+  offered = names;
+  drawCharts();
+}
+
+follow(["fleet", "queue", "running", "happenings"], {
+  connection(connection, since) {
+    state.connection = connection;
+    state.since = since;
+    // Single requests come with events only.
+    if (connection === "asking") {
+      state.running = null;
+      seedCharts();
     }
-    return notes.length > 0 ? `${name} (${notes.join(", ")})` : name;
-  });
-  return names.join(", ") || "none";
-}
+    showConnection(connection, since);
+    document.body.classList.toggle("lost", connection === "lost");
+    drawStates();
+    drawRunning();
+  },
+  hello(hello) {
+    state.hello = hello;
+    seedCharts();
+  },
+  fleet(list) {
+    setFleet(list);
+    drawFleet();
+    drawChartsIfNodesChanged();
+  },
+  nodes(news) {
+    changeFleet(news);
+    drawFleet();
+    drawChartsIfNodesChanged();
+  },
+  queue(queue) {
+    state.queue = queue;
+    drawTotals();
+    drawRunning();
+  },
+  running(list) {
+    state.running = list;
+    state.runningAt = performance.now();
+    drawRunning();
+  },
+  stats(sample) {
+    learnTime(sample.at, true);
+    addSample(sample);
+    drawTotals();
+  },
+  happenings({ happenings }) {
+    addHappenings(happenings);
+    drawHappenings();
+  },
+});
 
-/** Its work, and why it gets less at once than it said it could take. */
-function slots(node) {
-  const taken = `${node.active_jobs} of ${node.slots}`;
-  if (node.slots === node.slots_reported) return taken;
-  return `${taken} (it reports ${node.slots_reported}, but more than ${node.slots} at once wait inside its Ollama)`;
-}
-
-function describe(node) {
-  const silentMs = Date.now() - Date.parse(node.last_seen);
-  return row([
-    node.node_id,
-    status(node),
-    address(node, "IPv6", node.ipv6),
-    address(node, "IPv4", node.ipv4),
-    models(node),
-    slots(node),
-    percent(node.load?.cpu),
-    percent(node.load?.memory),
-    String(node.failure_count),
-    `${Math.max(0, Math.round(silentMs / 1000))} s ago`,
-  ]);
-}
-
-function show(nodes) {
-  const models = new Set(nodes.flatMap((node) => node.models));
-  const online = nodes.filter((node) => node.status === "online").length;
-  const jobs = nodes.reduce((sum, node) => sum + node.active_jobs, 0);
-  document.getElementById("totals").textContent =
-    `${online} of ${nodes.length} nodes online, ${models.size} models, ${jobs} active jobs`;
-  document.getElementById("empty").hidden = nodes.length > 0;
-  document.getElementById("nodes").replaceChildren(...nodes.map(describe));
-  const body = JSON.stringify({ model: [...models][0] ?? "llama3", prompt: "Why is the sky blue?" });
-  document.getElementById("example").textContent =
-    `curl -N ${location.origin}/jobs -H 'Content-Type: application/json' -d '${body}'`;
-}
-
-const seconds = (ms) => `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`;
-
-/** Who waits for a free slot, and what one more would have to expect. */
-function showQueue({ waiting, models }) {
-  const each = models.map(({ model, waiting, oldest_wait_ms, expected_wait_ms }) => {
-    const expected = expected_wait_ms === null ? "" : `, one more would wait about ${seconds(expected_wait_ms)}`;
-    return `${waiting} for ${model ?? "any model"} (the first for ${seconds(oldest_wait_ms)}${expected})`;
-  });
-  document.getElementById("waiting").textContent =
-    waiting === 0 ? "Nobody waits for a free slot" : `${waiting} waiting for a free slot: ${each.join("; ")}`;
-}
-
-document.getElementById("join").textContent = `SERVER_URL=${location.origin} bun run node`;
-keepFresh("/nodes", show);
-keepFresh("/queue", showQueue);
+setInterval(() => {
+  // Of a hub that is not heard nothing is known: ages would grow as if its nodes were silent.
+  if (state.connection !== "lost" && !document.hidden) drawStates();
+}, AGES_MS);
+setInterval(() => {
+  if (state.connection === "live" && (state.running?.total ?? 0) > 0) drawRunning();
+}, SECOND);
+setInterval(() => {
+  if (state.connection === "asking" && !document.hidden) seedCharts();
+}, STEP_MS);

@@ -1,0 +1,142 @@
+// Use it: lines to copy for programs people have, with this hub's address and a model that answers now.
+import { html, nothing } from "../lit.js";
+import { copyable } from "../page.js";
+import { exampleModel } from "./models_known.js";
+import { state } from "./state.js";
+
+const PROMPT = "Why is the sky blue?";
+/** Stands where no model is online. */
+const ANY_MODEL = "llama3.2";
+
+/** @type {string | null} */
+let model = null;
+let chosen = "curl";
+/** @type {() => void} */
+let redraw = () => {};
+
+/** Draws the section again by `again`. @param {() => void} again */
+export function onUseIt(again) {
+  redraw = again;
+}
+
+/** @typedef {{ label: string, text: string }} Piece */
+/** @type {Record<string, { title: string, pieces: (model: string, origin: string) => Piece[] }>} */
+const WAYS = {
+  curl: {
+    title: "curl",
+    pieces: (model, origin) => [
+      {
+        label: "As Ollama has it",
+        text: `curl -N ${origin}/api/chat -d '${JSON.stringify({ model, messages: [{ role: "user", content: PROMPT }] })}'`,
+      },
+      {
+        label: "As a job: the hub's own route",
+        text: `curl -N ${origin}/jobs -H 'Content-Type: application/json' -d '${JSON.stringify({ model, prompt: PROMPT })}'`,
+      },
+    ],
+  },
+  ollama: {
+    title: "ollama",
+    pieces: (model, origin) => [
+      { label: "The ollama program", text: `OLLAMA_HOST=${origin} ollama run ${model}` },
+      { label: "Programs that ask for the address of an Ollama", text: origin },
+    ],
+  },
+  openai: {
+    title: "OpenAI",
+    pieces: (_, origin) => [
+      { label: "OpenAI base URL; any text will do as the key", text: `${origin}/v1` },
+      {
+        label: "The same for programs that read the environment",
+        text: `OPENAI_BASE_URL=${origin}/v1 OPENAI_API_KEY=unused`,
+      },
+    ],
+  },
+  python: {
+    title: "Python",
+    pieces: (model, origin) => [
+      {
+        label: "Python with openai (pip install openai)",
+        text: `from openai import OpenAI
+
+client = OpenAI(base_url="${origin}/v1", api_key="unused")
+stream = client.chat.completions.create(
+    model=${JSON.stringify(model)},
+    messages=[{"role": "user", "content": "${PROMPT}"}],
+    stream=True,
+)
+for piece in stream:
+    print(piece.choices[0].delta.content or "", end="", flush=True)`,
+      },
+    ],
+  },
+  javascript: {
+    title: "JavaScript",
+    pieces: (model, origin) => [
+      {
+        label: "JavaScript with ollama (npm install ollama)",
+        text: `import { Ollama } from "ollama";
+
+const ollama = new Ollama({ host: "${origin}" });
+const stream = await ollama.chat({
+  model: ${JSON.stringify(model)},
+  messages: [{ role: "user", content: "${PROMPT}" }],
+  stream: true,
+});
+for await (const piece of stream) process.stdout.write(piece.message.content);`,
+      },
+    ],
+  },
+  node: {
+    title: "Add a node",
+    pieces: (_, origin) => [
+      {
+        label: "On another machine with Ollama, in a clone of this repository",
+        text: `SERVER_URL=${origin} bun run node`,
+      },
+    ],
+  },
+};
+
+/** The section. */
+export function useIt() {
+  model = exampleModel(model);
+  const { pieces } = WAYS[chosen] ?? { pieces: () => [] };
+  return html`<section class="card" aria-labelledby="use-title">
+    <h2 id="use-title">Use it</h2>
+    <div class="tabs" role="tablist" aria-labelledby="use-title" @keydown=${onKey}>
+      ${Object.entries(WAYS).map(
+        ([key, { title }]) => html`<button type="button" role="tab" id=${`use-${key}`} aria-controls="use-panel"
+          aria-selected=${key === chosen ? "true" : "false"} tabindex=${key === chosen ? 0 : -1} @click=${() => choose(key)}>${title}</button>`,
+      )}
+    </div>
+    <div role="tabpanel" id="use-panel" aria-labelledby=${`use-${chosen}`}>
+      ${pieces(model ?? ANY_MODEL, location.origin).map(
+        ({ label, text }) => html`<p class="piece soft">${label}</p>${copyable(text, label)}`,
+      )}
+    </div>
+    ${
+      model === null && state.nodes
+        ? html`<p class="warn">No model is online just now; ${ANY_MODEL} stands for one.</p>`
+        : nothing
+    }
+  </section>`;
+}
+
+/** @param {string} key */
+function choose(key) {
+  chosen = key;
+  redraw();
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  const keys = Object.keys(WAYS);
+  const at = keys.indexOf(chosen);
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: keys.length - 1 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  const key = keys[(to + keys.length) % keys.length] ?? chosen;
+  choose(key);
+  document.getElementById(`use-${key}`)?.focus();
+}
