@@ -8,8 +8,9 @@ beforeAll(() => {
 });
 afterAll(() => hub.stop());
 
+/** As it was written: what goes out compressed is minified as well. */
 const get = async (path: string) => {
-  const response = await fetch(hub.url + path);
+  const response = await fetch(hub.url + path, { headers: { "accept-encoding": "identity" } });
   return { response, text: await response.text() };
 };
 
