@@ -4,12 +4,15 @@ import { FILES } from "../../public/embedded.js";
 import type { HubEnv } from "./body.ts";
 
 /** Names of nodes and models come from other machines: a page runs our own scripts and nothing else. */
-const SECURITY_HEADERS = {
+const PAGE_HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
+};
+
+const FILE_HEADERS = {
+  "x-content-type-options": "nosniff",
   // A new hub's pages have to fit its routes: the browser asks each time, and is mostly told that nothing changed.
   "cache-control": "no-cache",
   vary: "accept-encoding",
@@ -47,7 +50,12 @@ function file(type: string, text: string, minify: boolean): (context: Context<Hu
   const etag = `"${Bun.hash(text).toString(36)}"`;
   let packed: Uint8Array<ArrayBuffer> | null = null;
   return (context) => {
-    const headers = { ...SECURITY_HEADERS, "content-type": type, etag };
+    const headers = {
+      ...(type.startsWith("text/html") ? PAGE_HEADERS : {}),
+      ...FILE_HEADERS,
+      "content-type": type,
+      etag,
+    };
     if (context.req.header("if-none-match")?.includes(etag)) return context.body(null, 304, headers);
     if (!context.req.header("accept-encoding")?.includes("gzip")) return context.body(text, 200, headers);
     packed ??= Bun.gzipSync(minify ? minifier.transformSync(text) : text, { level: 9 });

@@ -1,6 +1,6 @@
 // The fleet page: takes what the hub tells, and draws again the sections that show it.
 import { attention, happenings } from "./fleet/attention.js";
-import { addSample, charts, onCharts, seedCharts } from "./fleet/charts.js";
+import { addSample, charts, clearCharts, onCharts, seedCharts } from "./fleet/charts.js";
 import { models } from "./fleet/models.js";
 import { nodes, onNodes, redrawDetails } from "./fleet/nodes.js";
 import { running } from "./fleet/running.js";
@@ -77,6 +77,7 @@ follow(["fleet", "queue", "running", "happenings"], {
     drawRunning();
   },
   hello(hello) {
+    if (state.hello && state.hello.boot_id !== hello.boot_id) clearCharts();
     state.hello = hello;
     seedCharts();
   },

@@ -105,7 +105,7 @@ export function happenings() {
   if (!newest) return nothing;
   return html`<details class="card feed">
     <summary>Recent happenings <span class="soft">last: ${timeOfDay(newest.at)} <b>${newest.node_id}</b> ${wordsOf(newest)}</span></summary>
-    <ol class="plain">
+    <ol class="plain" tabindex="0" aria-label="Recent happenings, newest first">
       ${repeat(
         happenings,
         keyOf,

@@ -128,7 +128,14 @@ export function onCharts(section, nodes) {
 }
 
 /** Asks for the last hour of all that is shown: at the start, and after every interruption. */
-export const seedCharts = () => Promise.all(all().map((one) => one.seed()));
+export function seedCharts() {
+  for (const one of all()) one.seed();
+}
+
+/** Forgets the hour of a hub that is no more. */
+export function clearCharts() {
+  for (const one of all()) one.history.clear();
+}
 
 /** Takes one step of ten seconds. @param {import("./history.js").Sample} sample */
 export function addSample(sample) {

@@ -57,6 +57,13 @@ export class History {
     for (const sample of this.#early) this.add(sample);
   }
 
+  /** Forgets all: a hub that was started again knows nothing of before. */
+  clear() {
+    this.at = [];
+    this.series = emptySeries();
+    this.ready = false;
+  }
+
   /** Takes one step. False where steps are missing before it, so that it should be seeded again. @param {Sample} sample */
   add(sample) {
     const at = Date.parse(sample.at) / 1000;

@@ -109,7 +109,7 @@ function slots({ active_jobs, slots, slots_reported }) {
 
 /** What an agent told under `name`. @param {string} name @param {unknown} value */
 function textOf(name, value) {
-  if (typeof value === "number" && /memory/.test(name)) return size(value);
+  if (typeof value === "number" && value > 1e6 && /memory/.test(name)) return size(value);
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
