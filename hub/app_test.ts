@@ -86,8 +86,8 @@ test("a browser gets the dashboard at /, everybody else what Ollama says there",
   }
 });
 
-test("both pages of the dashboard come with headers that let them load nothing from elsewhere", async () => {
-  for (const path of ["/", "/static/logs.html", "/static/fleet.js", "/static/style.css"]) {
+test("the pages of the dashboard come with headers that let them load nothing from elsewhere", async () => {
+  for (const path of ["/", "/static/logs.html", "/static/explain.html", "/docs"]) {
     const response = await fetch(hub.url + path, { headers: { accept: "text/html" } });
     expect(response.status).toBe(200);
     expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'");
