@@ -104,6 +104,7 @@ export async function openArena(
   let hub = await startProgram("hub", hubEnvironment);
   const url = `http://[::1]:${hubPort}`;
   const operations: Operation[] = [];
+  const hubStops: number[] = [];
   const nodes: ArenaNode[] = [];
   let closed = false;
 
@@ -119,8 +120,9 @@ export async function openArena(
       return found;
     },
     operations,
-    history: () => ({ operations, executions: nodes.flatMap(executionsOf) }),
+    history: () => ({ operations, executions: nodes.flatMap(executionsOf), hubStops }),
     async restartHub(signal, onEnded) {
+      hubStops.push(performance.now());
       const code = await hub.end(signal);
       onEnded?.(code);
       hub = await startProgram("hub", hubEnvironment);

@@ -44,8 +44,9 @@ function breaches(
   operations: readonly Operation[],
   executions: readonly Execution[] = [execution()],
   promises: Partial<Promises> = {},
+  hubStops: readonly number[] = [],
 ): Breach[] {
-  return check({ operations, executions }, { ...USUAL, ...promises }).map(({ breach }) => breach);
+  return check({ operations, executions, hubStops }, { ...USUAL, ...promises }).map(({ breach }) => breach);
 }
 
 const first = (tokens: number, changes: Partial<Execution> = {}) => textOf(execution(changes), tokens);
@@ -75,6 +76,14 @@ describe("an honest history has no violation", () => {
   ])("%s", (_, one, executions) => {
     expect(breaches([one], executions)).toEqual([]);
   });
+});
+
+test("only a request that nobody read may end without a word, and only as the hub closes its listener", () => {
+  const reset = operation({ outcomes: ["cut"], status: 0, text: "", startedAt: 5_000, endedAt: 5_001 });
+  expect(breaches([reset], [], {}, [4_950])).toEqual([]);
+  expect(breaches([reset], [], {}, [4_000])).toEqual(["silent"]);
+  expect(breaches([reset], [execution()], {}, [4_950])).toEqual(["silent"]);
+  expect(breaches([{ ...reset, status: 200 }], [], {}, [4_950])).toEqual(["silent"]);
 });
 
 describe("every lie is seen", () => {

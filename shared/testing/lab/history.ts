@@ -60,6 +60,8 @@ export interface Execution {
 export interface History {
   readonly operations: readonly Operation[];
   readonly executions: readonly Execution[];
+  /** When the hub was told to end, on the clock of the operations. */
+  readonly hubStops: readonly number[];
 }
 
 /** The prompt of operation `id`. */
