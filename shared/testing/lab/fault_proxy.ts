@@ -12,7 +12,10 @@ export interface FaultControl {
   jitterMs: number;
   /** Bytes a second of each connection, each way. */
   bytesPerSecond: number;
-  /** Ways on which bytes vanish without a word. Both: a black hole that still takes connections. */
+  /**
+   * Ways on which nothing comes through. Both: a black hole that still takes connections. What was under way comes when
+   * it is healed, as TCP sends it again: a stream never has a gap.
+   */
   swallow: readonly Way[];
   /** After this many bytes of an answer the connection is reset: 0 before the first. */
   resetAfter: number | null;
@@ -41,6 +44,8 @@ export interface FaultProxyOptions {
   readonly random: () => number;
 }
 
+/** Milliseconds between two tries to get bytes through that vanish. */
+const RETRANSMIT_MS = 50;
 /** Bytes held back in one direction before its sender has to wait. */
 const MOST_HELD = 1 << 20;
 
@@ -131,7 +136,7 @@ function pump(
   let passed = 0;
   const drain = () => {
     for (let first = line[0]; first !== undefined; first = line[0]) {
-      const ms = first.due - performance.now();
+      const ms = control.swallow.includes(way) ? RETRANSMIT_MS : first.due - performance.now();
       if (ms > 0) return void setTimeout(drain, ms);
       first.act();
       line.shift();
@@ -146,13 +151,12 @@ function pump(
     if (line.length === 1) drain();
   };
   from.on("data", (data: Buffer) => {
-    if (control.swallow.includes(way)) return;
     held += data.length;
     if (held > MOST_HELD) from.pause();
     later(data.length, () => {
       held -= data.length;
       if (from.isPaused() && held < MOST_HELD / 2) from.resume();
-      if (to.destroyed || to.writableEnded || control.swallow.includes(way)) return;
+      if (to.destroyed || to.writableEnded) return;
       const limit = way === "back" ? (control.resetAfter ?? control.endAfter) : null;
       const room = limit === null ? data.length : Math.min(data.length, Math.max(0, limit - passed));
       passed += room;
@@ -168,7 +172,7 @@ function pump(
   });
   from.on("end", () =>
     later(0, () => {
-      if (!to.destroyed && !control.swallow.includes(way)) to.end();
+      if (!to.destroyed) to.end();
     }),
   );
 }

@@ -104,6 +104,14 @@ test.each([["there"], ["back"]] as const)("what vanishes on the way %s is met by
   expect(await wish(10, 100)).toMatchObject({ got: 0, end: "silence" });
 });
 
+test("what vanished comes when it is healed, without a gap", async () => {
+  proxy.control.swallow = ["back"];
+  const waiting = wish(1000, 5000);
+  await Bun.sleep(100);
+  proxy.heal();
+  expect(await waiting).toMatchObject({ got: 1000, end: "end" });
+});
+
 test("shut, it refuses; open again, it passes", async () => {
   proxy.shut();
   expect(await wish(10)).toMatchObject({ got: 0, end: "reset" });

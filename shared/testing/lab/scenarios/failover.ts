@@ -11,8 +11,8 @@ const PROXIED = "four";
 /** Streams that keep the sound node busier than the victims, so that these are chosen first. */
 const HELD = 16;
 const SLOTS = 32;
-/** Milliseconds the hub may take to notice that a route works again: probed every 3 s while the node has work. */
-const NOTICE_MS = 20_000;
+/** Milliseconds the hub may take to notice that a route works again: a node without work is probed every 30 s. */
+const NOTICE_MS = 40_000;
 
 /** Milliseconds after which TCP has sent again what a black hole of about three seconds took. */
 const RETRANSMISSIONS_MS = 4_000;
