@@ -516,7 +516,7 @@ stage_program() {
   shown=$("$staged" --version 2>&1 </dev/null) || code=$?
   case $code in
     0) say "it runs: $shown" ;;
-    132) fail "the executable does not run: this processor lacks instructions it needs (AVX2)" \
+    132) fail "the executable does not run: this processor lacks instructions it needs (SSE4.2)" \
       "Run from source instead: see \"Run it\" in README.md." ;;
     *) fail "the executable does not run on this machine (code $code): $shown" \
       "On Alpine, it needs: apk add libstdc++ libgcc. Elsewhere, please report it with the output of: uname -a; ldd --version" ;;

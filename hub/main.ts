@@ -1,20 +1,25 @@
 /** The hub as a program. */
+import { localUrl } from "../shared/healthcheck.ts";
 import { runProgram } from "../shared/lifecycle.ts";
 import { createLogger } from "../shared/log.ts";
+import { PATHS } from "../shared/protocol.ts";
 import { settingsHelp } from "../shared/settings.ts";
-import { VERSION } from "../shared/version.ts";
+import { VERSION, VERSION_AND_BUILD } from "../shared/version.ts";
 import { HUB_SETTINGS, type HubConfig, readHubConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
 
 await runProgram<HubConfig>({
   name: "ollama-hub",
-  version: VERSION,
+  version: VERSION_AND_BUILD,
   help: () =>
     `ollama-hub ${VERSION}: one address for several machines with Ollama\n\n` +
     "  ollama-hub                 listen and serve\n" +
-    "  ollama-hub --check-config  read the configuration, say whether it can work, and end\n\n" +
+    "  ollama-hub --check-config  read the configuration, say whether it can work, and end\n" +
+    "  ollama-hub --healthcheck   ask the hub that runs here whether it is well: 0 when it is, else 1\n" +
+    "  ollama-hub --version       print the version\n\n" +
     `Configuration, from the environment:\n${settingsHelp(HUB_SETTINGS)}`,
   configure: readHubConfig,
+  healthUrl: ({ host, port }) => localUrl(host, port, PATHS.healthz),
   async start(config) {
     const log = createLogger("hub", config.logLevel, process.stdout.isTTY);
     // A container's limit where there is one, else what the machine has.

@@ -156,6 +156,8 @@ export function nodeHelp(): string {
     "",
     "  ollama-node                 listen and join the hub",
     "  ollama-node --check-config  read the configuration, say whether it can work, and end",
+    "  ollama-node --healthcheck   ask the node that runs here whether it is well: 0 when it is, else 1",
+    "  ollama-node --version       print the version",
     "",
     "Configuration, from the environment:",
     settingsHelp(settingsTable("host")),

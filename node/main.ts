@@ -1,15 +1,18 @@
 /** The node as a program: environment → configuration → agent → drain on a signal. */
+import { localUrl } from "../shared/healthcheck.ts";
 import { runProgram } from "../shared/lifecycle.ts";
 import { createLogger } from "../shared/log.ts";
-import { VERSION } from "../shared/version.ts";
+import { PATHS } from "../shared/protocol.ts";
+import { VERSION, VERSION_AND_BUILD } from "../shared/version.ts";
 import { startAgent } from "./agent.ts";
 import { nodeHelp, parseNodeConfig } from "./config.ts";
 
 await runProgram({
   name: "ollama-node",
-  version: VERSION,
+  version: VERSION_AND_BUILD,
   help: nodeHelp,
   configure: (environment) => parseNodeConfig(environment),
+  healthUrl: ({ host, port }) => localUrl(host, port, PATHS.health),
   start: async (config) => {
     const log = createLogger("ollama-node", config.logLevel, process.stdout.isTTY === true);
     return startAgent(config, { version: VERSION, log });

@@ -1,4 +1,5 @@
 /** What hub and node have in common as programs: flags, the fetch limit, start, drain on a signal, exit codes. */
+import { whatIsWrong } from "./healthcheck.ts";
 import type { Logger } from "./log.ts";
 import { ConfigError, type Environment } from "./settings.ts";
 
@@ -12,9 +13,12 @@ export interface Running {
 
 export interface Program<Config> {
   readonly name: string;
+  /** Printed for --version. */
   readonly version: string;
   /** Printed for --help. */
   help(): string;
+  /** What --healthcheck asks. */
+  healthUrl(config: Config): string;
   /** Throws ConfigError. */
   configure(environment: Environment): Config;
   /** Throws an Error whose message says what to do. */
@@ -31,10 +35,12 @@ const OLDEST_BUN = "1.4.5";
 const FETCH_LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 const FETCH_LIMIT = "65535";
 
+const FLAGS = ["--help", "-h", "--version", "-v", "--check-config", "--healthcheck"];
+
 /** Runs `program` until it is told to stop. The only code that reads the command line and ends the process. */
 export async function runProgram<Config>(program: Program<Config>): Promise<void> {
   const flags = process.argv.slice(2);
-  const unknown = flags.find((flag) => !["--help", "-h", "--version", "-v", "--check-config"].includes(flag));
+  const unknown = flags.find((flag) => !FLAGS.includes(flag));
   if (unknown !== undefined) fail(`unknown option ${unknown}: try --help`, 2);
   if (flags.includes("--help") || flags.includes("-h")) return say(program.help());
   if (flags.includes("--version") || flags.includes("-v")) return say(`${program.name} ${program.version}`);
@@ -44,6 +50,10 @@ export async function runProgram<Config>(program: Program<Config>): Promise<void
 
   const config = configureOrExit(program);
   if (flags.includes("--check-config")) return say("configuration is valid");
+  if (flags.includes("--healthcheck")) {
+    const wrong = await whatIsWrong(program.healthUrl(config));
+    return wrong === null ? say("healthy") : fail(wrong, 1);
+  }
   raiseFetchLimit();
 
   const running = await program.start(config).catch((error: unknown) => {

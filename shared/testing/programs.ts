@@ -1,6 +1,8 @@
 /** Hub and node as programs of their own, from source or compiled, for tests that kill processes. */
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { buildStamp, compileProgram } from "../../release/compile.ts";
 
 /** From the sources with `bun`, or as the single file that `bun build --compile` makes. */
 export type Build = "source" | "compiled";
@@ -22,32 +24,47 @@ const ROOT = join(import.meta.dir, "../..");
 const compiled = new Map<string, Promise<string>>();
 
 /** The path of the compiled program. */
-function compile(program: "hub" | "node"): Promise<string> {
+export function compile(program: "hub" | "node"): Promise<string> {
   const known = compiled.get(program);
   if (known) return known;
-  const path = join(tmpdir(), `ollama-${program}-${process.pid}`);
   const made = (async () => {
-    const args = ["--compile", "--minify", "--bytecode", "--format=esm", `--outfile=${path}`];
-    const build = Bun.spawn([process.execPath, "build", join(ROOT, program, "main.ts"), ...args], {
-      stdout: "ignore",
-      stderr: "pipe",
-    });
-    if ((await build.exited) !== 0) throw new Error(await build.stderr.text());
-    return path;
+    // Executables that are there already, `{}` standing for the program: the release tests the files it ships.
+    const given = process.env.COMPILED_PROGRAMS;
+    if (given) return resolve(ROOT, given.replace("{}", program));
+    removeOldOnes();
+    const outfile = join(tmpdir(), `ollama-${program}-${process.pid}`);
+    await compileProgram({ program, outfile, stamp: await buildStamp() });
+    return outfile;
   })();
   compiled.set(program, made);
   return made;
 }
 
-/** Starts it with only `environment` set, and resolves when it listens. Rejects with its error output if it ends first. */
+const OLD_MS = 3 * 3600_000;
+
+/** `bun test` runs no code at its end, so what earlier tests compiled is removed here: over 100 MB each. */
+function removeOldOnes(): void {
+  for (const file of readdirSync(tmpdir())) {
+    if (!/^ollama-(hub|node)-\d+$/.test(file)) continue;
+    const path = join(tmpdir(), file);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    if (age > OLD_MS) rmSync(path, { force: true });
+  }
+}
+
+/**
+ * Starts it in `folder` with only `environment` set, and resolves when it listens. Rejects with its error output if it ends
+ * first.
+ */
 export async function runProgram(
   program: "hub" | "node",
   build: Build,
   environment: Record<string, string>,
+  folder: string = tmpdir(),
 ): Promise<ProgramRun> {
   const command = build === "source" ? [process.execPath, join(ROOT, program, "main.ts")] : [await compile(program)];
   const child = Bun.spawn(command, {
-    cwd: tmpdir(),
+    cwd: folder,
     env: { PATH: process.env.PATH ?? "", HUB_HOST: "127.0.0.1", NODE_HOST: "127.0.0.1", ...environment },
     stdout: "pipe",
     stderr: "pipe",
