@@ -1,0 +1,73 @@
+/** Every file and heading that a document links to or names is there. */
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+const DOCUMENTS = [ROOT, join(ROOT, "docs")]
+  .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+  .filter((file) => file.endsWith(".md"))
+  .map((file) => relative(ROOT, file));
+
+/** Files that are on their way; each is to be taken off when it is there. */
+const COMING = ["SECURITY.md"];
+/** Screenshots are taken by hand. */
+const PICTURES = "docs/screenshots/";
+
+/** Names of files that are not the repository's: on the reader's machine, made by a build, or of other projects. */
+const NOT_OURS = /^(\/|~|\.?\/?dist\/|[^/]*…|logs\.html$|ollama\.)|[*{}<>$]/;
+const FILE = /^[\w./-]+\.(ts|js|md|sh|json|yml|yaml|toml|html|css)$/;
+
+/** Anchors as GitHub makes them from headings. */
+function anchors(markdown: string): Set<string> {
+  const headings = Array.from(withoutBlocks(markdown).matchAll(/^#{1,6} (.+)$/gm), ([, title = ""]) => title);
+  return new Set(
+    headings.map((title) =>
+      title
+        .toLowerCase()
+        .replace(/[^\p{Letter}\p{Number} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
+function withoutBlocks(markdown: string): string {
+  return markdown.replace(/^```[\s\S]*?^```$/gm, "");
+}
+
+function isThere(path: string): boolean {
+  return existsSync(join(ROOT, path)) || COMING.includes(path) || path.startsWith(PICTURES);
+}
+
+test.each(DOCUMENTS)("%s links to what is there", async (document) => {
+  const text = withoutBlocks(await Bun.file(join(ROOT, document)).text());
+  const missing: string[] = [];
+  for (const [, target = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^https?:/.test(target)) continue;
+    const [path = "", anchor] = target.split("#");
+    const file = path === "" ? document : normalize(join(dirname(document), path));
+    if (!isThere(file)) missing.push(target);
+    else if (anchor && existsSync(join(ROOT, file))) {
+      if (!anchors(await Bun.file(join(ROOT, file)).text()).has(anchor)) missing.push(target);
+    }
+  }
+  expect(missing).toEqual([]);
+});
+
+/** Every file of the repository by its last name, for documents that name a file without its folder. */
+const lastNames = new Set(
+  Bun.spawnSync(["git", "ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT })
+    .stdout.toString()
+    .split("\n")
+    .map((path) => path.split("/").at(-1) ?? ""),
+);
+
+test.each(DOCUMENTS)("%s names files that are there", async (document) => {
+  const text = withoutBlocks(await Bun.file(join(ROOT, document)).text());
+  const named = Array.from(text.matchAll(/`([^`\n]+)`/g), ([, code = ""]) => code.replace(/^\.\//, ""));
+  const missing = named
+    .filter((code) => FILE.test(code) && !NOT_OURS.test(code))
+    .filter((code) => !isThere(code) && !isThere(normalize(join(dirname(document), code))))
+    .filter((code) => code.includes("/") || (lastNames.size > 1 && !lastNames.has(code)));
+  expect([...new Set(missing)]).toEqual([]);
+});
