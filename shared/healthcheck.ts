@@ -1,4 +1,5 @@
 /** `--healthcheck`: a program asks the one that runs on this machine how it is. For containers, which have no curl. */
+import { failureWords } from "./failure_words.ts";
 import { createFleetFetch } from "./fleet_fetch.ts";
 
 const TIMEOUT_MS = 3000;
@@ -19,6 +20,6 @@ export async function whatIsWrong(url: string, timeoutMs: number = TIMEOUT_MS): 
     await response.body?.cancel();
     return response.status === 200 ? null : `${url} answered ${response.status}`;
   } catch (error) {
-    return `${url} did not answer: ${error instanceof Error ? error.message : String(error)}`;
+    return `${url} did not answer: ${failureWords(error)}`;
   }
 }
