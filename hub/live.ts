@@ -28,8 +28,11 @@ export interface LiveDeps {
 export type Live = ReturnType<typeof createLive>;
 
 const TICK_MS = 1_000;
-/** Between two comments: proxies and this server close what is silent for longer. */
-export const ALIVE_MS = 15_000;
+/**
+ * Between two signs of life. Proxies and this server close what is silent for longer, and a page can tell a hub that
+ * stands still: an event, since browsers show no comments to it.
+ */
+export const ALIVE_MS = 5_000;
 /** Fleets above this size are compared less often. */
 const LARGE_FLEET = 1_000;
 const LARGE_FLEET_LOOK_MS = 5_000;
@@ -122,7 +125,7 @@ export function createLive(deps: LiveDeps) {
     if (subscribers.wants("running")) running.look();
     if (clock.now() - aliveAt < ALIVE_MS) return;
     aliveAt = clock.now();
-    subscribers.send(null, encode(": alive\n\n"));
+    subscribers.send(null, encode(frame("alive", "{}")));
   }
 
   function startOrStop(): void {

@@ -47,7 +47,7 @@ export function summaryOf(decision: Decision): string {
   if (decision.summary !== null) return decision.summary;
   const sentence = { node: whyThisOne, wait: whatItWaitsFor, none: whyNobody }[decision.outcome](decision);
   const { ahead } = decision;
-  if (ahead === 0) return sentence;
+  if (ahead === 0 || decision.outcome === "none") return sentence;
   const who = ahead === 1 ? "One request for the same model waits" : `${ahead} requests for the same model wait`;
   return `${sentence} ${who} already and ${ahead === 1 ? "goes" : "go"} first.`;
 }

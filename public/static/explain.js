@@ -1,25 +1,9 @@
 // The page that says where a request would go, and why.
-import { explanationView, orderView } from "./explanation.js";
+import { ENDPOINTS, explanationView, orderView } from "./explanation.js";
 import { timeOfDay } from "./format.js";
 import { guard, html, nothing } from "./lit.js";
 import { ask, follow } from "./live.js";
 import { find, showConnection, view } from "./page.js";
-
-/** Every route whose requests a node is chosen for. */
-const ENDPOINTS = [
-  "/jobs",
-  "/api/chat",
-  "/api/generate",
-  "/api/embed",
-  "/api/embeddings",
-  "/api/show",
-  "/v1/chat/completions",
-  "/v1/completions",
-  "/v1/responses",
-  "/v1/embeddings",
-  "/v1/messages",
-  "/v1/audio/transcriptions",
-];
 
 /** @typedef {{ path: string, model: string, node: string, body: string }} Question "" stands for what is left open. */
 

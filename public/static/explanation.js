@@ -7,6 +7,22 @@ import { html, nothing } from "./lit.js";
  * @typedef {import("../contract.d.ts").ExplainedNode} ExplainedNode
  */
 
+/** Every route whose requests a node is chosen for. */
+export const ENDPOINTS = [
+  "/jobs",
+  "/api/chat",
+  "/api/generate",
+  "/api/embed",
+  "/api/embeddings",
+  "/api/show",
+  "/v1/chat/completions",
+  "/v1/completions",
+  "/v1/responses",
+  "/v1/embeddings",
+  "/v1/messages",
+  "/v1/audio/transcriptions",
+];
+
 /** Beyond this many, the nodes that may not serve stand folded below those that may. */
 const MOST_NOT_FOLDED = 12;
 

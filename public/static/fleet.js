@@ -17,6 +17,8 @@ const AGES_MS = 5000;
 const SECOND = 1000;
 /** Figures of the last hour while no events come. */
 const STEP_MS = 10_000;
+/** How often the hour is read again while they do. */
+const CORRECTIONS_MS = 60_000;
 
 const NAME = document.title;
 
@@ -122,3 +124,7 @@ setInterval(() => {
 setInterval(() => {
   if (state.connection === "asking" && !document.hidden) seedCharts();
 }, STEP_MS);
+// What an answer's end says about its tokens goes into steps that were told already.
+setInterval(() => {
+  if (state.connection === "live" && !document.hidden) seedCharts();
+}, CORRECTIONS_MS);

@@ -48,13 +48,23 @@ export const plural = (number, one, many = `${one}s`) => `${count(number)} ${num
 // Made once: a thousand rows each with a format of their own take a tenth of a second.
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-/** The time of day of an ISO timestamp, by the clock of whoever looks. @param {string} iso */
-export const timeOfDay = (iso) => clock.format(new Date(iso));
+const day = new Intl.DateTimeFormat([], { month: "short", day: "numeric" });
 
-/** Tokens a second of one answer. @param {{ completion_tokens: Maybe, duration_ms: number, first_byte_ms: Maybe }} request */
-export function tokensPerSecond({ completion_tokens, duration_ms, first_byte_ms }) {
+/** The time of day of an ISO timestamp, by the clock of whoever looks; with the date when that is not today. @param {string} iso */
+export function timeOfDay(iso) {
+  const date = new Date(iso);
+  const time = clock.format(date);
+  return date.toDateString() === new Date().toDateString() ? time : `${day.format(date)} ${time}`;
+}
+
+/**
+ * Tokens a second of one answer. @param {{ completion_tokens: Maybe, duration_ms: number, first_byte_ms: Maybe,
+ *   stream: boolean, attempts: readonly { outcome: string, duration_ms: number }[] }} request
+ */
+export function tokensPerSecond({ completion_tokens, duration_ms, first_byte_ms, stream, attempts }) {
   if (completion_tokens == null || first_byte_ms == null) return null;
-  // An answer that came whole was generated before its first byte.
-  const ms = duration_ms - first_byte_ms > 50 ? duration_ms - first_byte_ms : duration_ms;
+  // An answer that came whole was generated before its first byte, by the node that gave it, and after any wait.
+  const last = attempts.at(-1);
+  const ms = stream ? duration_ms - first_byte_ms : (last?.duration_ms ?? duration_ms);
   return ms > 0 ? (completion_tokens * 1000) / ms : null;
 }

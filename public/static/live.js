@@ -1,12 +1,19 @@
 // What the hub says, as it happens: by events, or, where these do not come through, asked every three seconds.
 
 const REFRESH_MS = 3000;
-/** Events bring figures every ten seconds: after this silence the connection is dead, whatever the browser believes. */
-const SILENCE_MS = 25_000;
+/** The hub says every five seconds that it is there: after this silence it is not, whatever the browser believes. */
+const SILENCE_MS = 12_000;
 /** How long events may take to begin. A proxy that holds them back lets nothing through for minutes. */
 const FIRST_EVENT_MS = 5000;
 /** While pages live on asking, how often events are tried again. */
 const RETRY_EVENTS_MS = 30_000;
+
+/** How long an answer may take. */
+const ASK_MS = 10_000;
+/** The same for a first look at a hub that fell silent. */
+const LOOK_MS = 3000;
+/** How long a page that nobody sees keeps its events: a browser has six connections to a hub for all its pages. */
+const HIDDEN_MS = 20_000;
 
 /** Where the same is asked, by topic. The rest comes with events only. */
 const ASKED = {
@@ -32,7 +39,7 @@ const ASKED = {
 
 /** Asks the hub for JSON. Rejects with a sentence. @param {string} path @param {RequestInit} [init] */
 export async function ask(path, init) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(10_000), ...init }).catch(() => {
+  const response = await fetch(path, { signal: AbortSignal.timeout(ASK_MS), ...init }).catch(() => {
     throw new Error("the hub does not answer");
   });
   const answer = await response.json().catch(() => null);
@@ -43,7 +50,7 @@ export async function ask(path, init) {
 }
 
 /**
- * Keeps the page told of `topics` until it is closed. @param {("fleet" | "queue" | "running" | "requests" |
+ * Keeps the page told of `topics` as long as it is open. @param {("fleet" | "queue" | "running" | "requests" |
  * "happenings")[]} topics @param {Handlers} handlers
  */
 export function follow(topics, handlers) {
@@ -53,6 +60,12 @@ export function follow(topics, handlers) {
   let state = null;
   let heardAt = 0;
   let triedEventsAt = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  /** The asking for the whole log that is under way; it may take as long as the way is slow. @type {AbortController | null} */
+  let logLoad = null;
+  /** Whether the events were given up because nobody sees the page, and the timer for it. */
+  let asleep = false;
+  let falling = 0;
 
   /** @param {Connection} now */
   function be(now) {
@@ -66,11 +79,12 @@ export function follow(topics, handlers) {
     triedEventsAt = performance.now();
     heardAt = 0;
     events = new EventSource(`/events?topics=${[...topics, "stats"].join()}`);
-    for (const name of ["hello", "fleet", "nodes", "queue", "running", "requests", "stats", "happenings"]) {
+    for (const name of ["hello", "fleet", "nodes", "queue", "running", "requests", "stats", "happenings", "alive"]) {
       events.addEventListener(name, ({ data }) => {
         heardAt = performance.now();
         if (name === "hello") {
           be("live");
+          logLoad?.abort();
           if (handlers.log) loadLog();
         }
         const news = JSON.parse(data);
@@ -88,23 +102,29 @@ export function follow(topics, handlers) {
 
   /** Events bring what is finished from now on; what was before is asked once. */
   async function loadLog() {
+    logLoad = new AbortController();
+    const { signal } = logLoad;
     try {
-      handlers.log?.(await ask(ASKED.requests));
+      handlers.log?.(await ask(ASKED.requests, { signal }));
     } catch {
-      // The next connection, or the next look, asks again.
+      // A slow way, or a hub that has just gone: then the next connection asks.
+      if (!signal.aborted && state === "live") setTimeout(() => signal.aborted || loadLog(), REFRESH_MS);
     }
   }
 
   const eventsFlow = () => heardAt > 0 && performance.now() - heardAt < SILENCE_MS;
 
   async function look() {
-    if (eventsFlow()) return;
+    if (eventsFlow() || asleep) return;
     const now = performance.now();
     if (state === "connecting" && now - triedEventsAt < FIRST_EVENT_MS) return;
+    // Each event stream that fails asks for a look as well: the timer's own, a little early, is soon enough.
+    if (now - lookedAt < REFRESH_MS - 100) return;
+    lookedAt = now;
     if (now - triedEventsAt > (state === "asking" ? RETRY_EVENTS_MS : FIRST_EVENT_MS)) openEvents();
     try {
       for (const topic of topics) {
-        if (topic === "fleet") handlers.fleet?.(await ask(ASKED.fleet));
+        if (topic === "fleet") handlers.fleet?.(await ask(ASKED.fleet, { signal: AbortSignal.timeout(LOOK_MS) }));
         else if (topic === "queue") handlers.queue?.(await ask(ASKED.queue));
         else if (topic === "requests") handlers.log?.(await ask(ASKED.requests));
       }
@@ -121,13 +141,20 @@ export function follow(topics, handlers) {
   };
   openEvents();
   be("connecting");
-  const timer = setInterval(lookSoon, REFRESH_MS);
-  return {
-    close() {
-      clearInterval(timer);
-      events?.close();
-    },
-  };
+  setInterval(lookSoon, REFRESH_MS);
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(falling);
+    if (document.hidden) {
+      falling = setTimeout(() => {
+        asleep = true;
+        events?.close();
+      }, HIDDEN_MS);
+    } else if (asleep) {
+      asleep = false;
+      openEvents();
+    }
+  });
 }
 
 /** What a page says of its connection. @param {Connection} connection @param {Date} since */

@@ -2,7 +2,7 @@
 import { count, plural } from "./format.js";
 import { guard, html, nothing, render, repeat } from "./lit.js";
 import { ask, follow } from "./live.js";
-import { createBook, filtered, namesIn } from "./logs/book.js";
+import { createBook, failed, filtered, namesIn } from "./logs/book.js";
 import { save } from "./logs/export.js";
 import { ALL, filterOf, filtersView, queryOf } from "./logs/filters.js";
 import { recordView } from "./logs/record.js";
@@ -66,7 +66,7 @@ function names() {
 const drawFilters = view("filters", () => {
   const others = filtered(standing, { ...filter, show: "all" });
   const success = others.filter((record) => record.success).length;
-  const counts = { all: others.length, success, errors: others.length - success };
+  const counts = { all: others.length, success, errors: others.filter(failed).length };
   return filtersView(filter, names(), counts, change);
 });
 

@@ -69,6 +69,8 @@ export class History {
     const at = Date.parse(sample.at) / 1000;
     const newest = this.at.at(-1);
     if (!this.ready) this.#early.push(sample);
+    // A clock that was set back: nothing here fits what comes.
+    if (newest !== undefined && at < newest - this.stepS) return false;
     if (newest !== undefined && at <= newest + this.stepS / 2) return true;
     const point = this.nodeId === null ? sample.fleet : (sample.nodes[this.nodeId] ?? NOTHING);
     this.at.push(at);

@@ -7,8 +7,13 @@ import { exampleModel, knownModels } from "./models_known.js";
 import { standingOf } from "./node_words.js";
 import { state } from "./state.js";
 
+/** Milliseconds between two additions to what is shown of an answer. */
+const SHOW_MS = 100;
+
 /** @type {string | null} */
 let model = null;
+/** Whether a person chose it: then it stays, also while nobody has it. */
+let chosen = false;
 /** "" is any node. */
 let node = "";
 /** What runs, or null. @type {AbortController | null} */
@@ -39,7 +44,7 @@ function choices() {
 export function tryIt() {
   const models = choices();
   const names = models.map(({ name }) => name);
-  if (model === null || !names.includes(model)) {
+  if (model === null || (!chosen && !names.includes(model))) {
     const example = exampleModel(model);
     model = example !== null && names.includes(example) ? example : (names[0] ?? null);
   }
@@ -52,10 +57,12 @@ export function tryIt() {
         <label>Model
           <select id="try-model" ?disabled=${names.length === 0} @change=${(/** @type {Event} */ event) => {
             model = value(event);
+            chosen = true;
             redraw();
           }}>
             ${names.length === 0 ? html`<option>no model is online</option>` : nothing}
             ${models.map(({ name, loaded }) => html`<option value=${name} .selected=${name === model}>${name}${loaded > 0 ? " (in memory)" : ""}</option>`)}
+            ${model !== null && !names.includes(model) ? html`<option value=${model} selected>${model} (not online)</option>` : nothing}
           </select></label>
         <label>Node
           <select id="try-node" @change=${(/** @type {Event} */ event) => {
@@ -109,6 +116,7 @@ async function onSubmit(event) {
   const place = find("try-answer");
   const thoughts = find("try-thoughts");
   const thoughtsPlace = /** @type {HTMLElement} */ (thoughts.querySelector(".answer"));
+  arrived.clear();
   place.replaceChildren();
   thoughtsPlace.replaceChildren();
   place.hidden = false;
@@ -137,6 +145,7 @@ async function onSubmit(event) {
         redraw();
       },
     });
+    showArrived();
     status = { mood: "good", words: wholeWords(whole) };
   } catch (error) {
     status = failure(error, running.signal.aborted, answer);
@@ -146,11 +155,23 @@ async function onSubmit(event) {
   redraw();
 }
 
-/** Adds to what stands there, and stays at its end for whoever is there. @param {HTMLElement} place @param {string} text */
+/** What has come and is not shown yet, by where it goes. @type {Map<HTMLElement, string>} */
+const arrived = new Map();
+
+/** Shows `text` within a tenth of a second: to lay the page out for every token takes longer the more stands there. @param {HTMLElement} place @param {string} text */
 function append(place, text) {
-  const atEnd = place.scrollHeight - place.scrollTop - place.clientHeight < 40;
-  place.append(text);
-  if (atEnd) place.scrollTop = place.scrollHeight;
+  if (arrived.size === 0) setTimeout(showArrived, SHOW_MS);
+  arrived.set(place, (arrived.get(place) ?? "") + text);
+}
+
+/** Adds to what stands there, and stays at its end for whoever is there. */
+function showArrived() {
+  for (const [place, text] of arrived) {
+    const atEnd = place.scrollHeight - place.scrollTop - place.clientHeight < 40;
+    place.append(text);
+    if (atEnd) place.scrollTop = place.scrollHeight;
+  }
+  arrived.clear();
 }
 
 /** @param {import("./chat.js").Answer} answer */

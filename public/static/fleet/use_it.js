@@ -91,12 +91,19 @@ for await (const piece of stream) process.stdout.write(piece.message.content);`,
     title: "Add a node",
     pieces: (_, origin) => [
       {
-        label: "On another machine with Ollama, in a clone of this repository",
+        label: isLocal()
+          ? "On another machine with Ollama, in a clone of this repository; put this machine's own address for localhost"
+          : "On another machine with Ollama, in a clone of this repository",
         text: `SERVER_URL=${origin} bun run node`,
       },
     ],
   },
 };
+
+/** True where this page's own address means something else on every other machine. */
+function isLocal() {
+  return /^(localhost|127\.|\[::1\])/.test(location.hostname);
+}
 
 /** The section. */
 export function useIt() {

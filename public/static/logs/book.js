@@ -39,6 +39,12 @@ function textOf(value) {
   return Object.values(value).map(textOf).join(" ");
 }
 
+/** True for one whose client went away before its end: nobody's fault. @param {Pick<Brief, "status_code">} record */
+export const clientLeft = ({ status_code }) => status_code === 499;
+
+/** True for one that a person should look at. @param {Pick<Brief, "success" | "status_code">} record */
+export const failed = (record) => !record.success && !clientLeft(record);
+
 /** When it ended, in ms since 1970: what the rows are ordered by. @param {Brief} record */
 export const endedAt = (record) => factsOf(record).ended;
 
@@ -46,7 +52,8 @@ export const endedAt = (record) => factsOf(record).ended;
 export function filtered(records, { text, show, node, model }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return records.filter((record) => {
-    if (show !== "all" && record.success !== (show === "success")) return false;
+    if (show === "success" && !record.success) return false;
+    if (show === "errors" && !failed(record)) return false;
     if (model !== "" && record.model !== model) return false;
     const { haystack, nodes } = factsOf(record);
     if (node !== "" && !nodes.includes(node)) return false;

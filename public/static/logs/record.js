@@ -1,5 +1,5 @@
 // The whole record of one request, below its row: where the time went, every attempt, what was sent, and why this node.
-import { explanationView, orderView } from "../explanation.js";
+import { ENDPOINTS, explanationView, orderView } from "../explanation.js";
 import { count, duration, plural, size, timeOfDay, tokensPerSecond, UNKNOWN } from "../format.js";
 import { html, nothing } from "../lit.js";
 import { copyable } from "../page.js";
@@ -106,7 +106,7 @@ function sentView({ request_json }) {
 
 /** A link to the Explain page that asks where the same request would go now. @param {Brief} record */
 function explainLink({ model, endpoint }) {
-  if (model === null) return nothing;
+  if (model === null || !ENDPOINTS.includes(endpoint)) return nothing;
   const query = new URLSearchParams({ model, path: endpoint });
   return html`<a href=${`/static/explain.html?${query}`}>Where would it go now?</a>`;
 }

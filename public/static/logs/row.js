@@ -1,7 +1,7 @@
 // One request as a row of the log.
 import { count, duration, timeOfDay, tokensPerSecond, UNKNOWN } from "../format.js";
 import { html, nothing } from "../lit.js";
-import { endedAt } from "./book.js";
+import { clientLeft, endedAt } from "./book.js";
 import { outcomeWords } from "./words.js";
 
 /** @typedef {import("../../contract.d.ts").Brief} Brief */
@@ -9,10 +9,12 @@ import { outcomeWords } from "./words.js";
 const COLUMNS = 10;
 
 /** The status with the word of how it ended. @param {Pick<Brief, "success" | "status_code">} record */
-export const statusView = ({ success, status_code }) =>
-  success
-    ? html`<span class="good"><span aria-hidden="true">✓ </span>${status_code}<span class="said"> success</span></span>`
-    : html`<span class="bad"><span aria-hidden="true">✕ </span>${status_code}<span class="said"> failed</span></span>`;
+export function statusView(record) {
+  if (record.success)
+    return html`<span class="good"><span aria-hidden="true">✓ </span>${record.status_code}<span class="said"> success</span></span>`;
+  if (clientLeft(record)) return html`<span class="soft">${record.status_code} client left</span>`;
+  return html`<span class="bad"><span aria-hidden="true">✕ </span>${record.status_code}<span class="said"> failed</span></span>`;
+}
 
 /** Which way an attempt went and how it ended. @param {import("../../contract.d.ts").Attempt} attempt @param {number} index */
 function attemptView({ node_id, ip_version, outcome }, index) {
@@ -30,6 +32,8 @@ function attemptView({ node_id, ip_version, outcome }, index) {
  */
 export function rowView(record, open, more) {
   const rate = tokensPerSecond(record);
+  // Of a whole answer the first byte comes with the last.
+  const first = record.stream ? record.first_byte_ms : null;
   const model = record.model ?? UNKNOWN;
   return html`<tr role="row" class=${open ? "request open" : "request"} .record=${record}>
       <td role="cell" class="time"><button type="button" class="opener" aria-expanded=${open ? "true" : "false"}>${timeOfDay(new Date(endedAt(record)).toISOString())}<span class="said">, details</span></button></td>
@@ -39,9 +43,9 @@ export function rowView(record, open, more) {
       <td role="cell" class="attempts">${record.attempts.length === 0 ? html`<span class="soft">no node</span>` : record.attempts.map(attemptView)}</td>
       <td role="cell" class="status">${statusView(record)}</td>
       <td role="cell" class="duration figure" data-label="took">${duration(record.duration_ms)}</td>
-      <td role="cell" class=${record.first_byte_ms === null ? "first figure unknown" : "first figure"} data-label="first token">${duration(record.first_byte_ms)}</td>
+      <td role="cell" class=${first === null ? "first figure unknown" : "first figure"} data-label="first token">${duration(first)}</td>
       <td role="cell" class=${rate === null ? "rate figure unknown" : "rate figure"} data-label="tokens/s">${count(rate)}</td>
-      <td role="cell" class="error">${record.error === null ? nothing : html`<span class="bad">${record.error}</span>`}</td>
+      <td role="cell" class="error">${record.error === null ? nothing : html`<span class=${clientLeft(record) ? "soft" : "bad"}>${record.error}</span>`}</td>
     </tr>
     ${open ? html`<tr role="row" class="whole"><td role="cell" colspan=${COLUMNS}>${more}</td></tr>` : nothing}`;
 }
