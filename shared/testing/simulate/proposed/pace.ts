@@ -1,0 +1,94 @@
+/** How fast a node is, as measured by the hub's own requests: what its first tokens took, what its loads took. */
+import type { ModelKey } from "../../../model_name.ts";
+
+/** A mean of what was seen, in which the newest count most once there were many. */
+export interface Average {
+  readonly value: number;
+  readonly count: number;
+}
+
+/** What was measured of a node. */
+export interface Pace {
+  /** Milliseconds from sending a request to its first token, by model: in memory, and as if nothing else was at work. */
+  readonly firstToken: ReadonlyMap<ModelKey, Average>;
+  /** Bytes a millisecond at which models came into memory; null before the first load. */
+  readonly load: Average | null;
+  /** Fewest bytes of models on disk of which, in memory together, one had to leave; infinite before that was seen. */
+  readonly overflow: number;
+  /** Options that a load depends on, such as the context size, of each model's latest request. */
+  readonly loadOptions: ReadonlyMap<ModelKey, string>;
+  /** Monotonic ms of each model's latest request. */
+  readonly usedAt: ReadonlyMap<ModelKey, number>;
+}
+
+/** Of a node that has done nothing yet. */
+export const UNKNOWN_PACE: Pace = {
+  firstToken: new Map(),
+  load: null,
+  overflow: Number.POSITIVE_INFINITY,
+  loadOptions: new Map(),
+  usedAt: new Map(),
+};
+
+/** Answers after which each new one counts for so many parts of the mean. Long prompts and short ones even out. */
+const REMEMBERED_TOKENS = 32;
+const REMEMBERED_LOADS = 10;
+/** Milliseconds below which a model was in memory after all, as in learned_slots.ts. */
+const LEAST_LOAD_MS = 1_000;
+/** Less than Ollama's usual keep-alive of five minutes: a model that was used since then left to make room. */
+const KEPT_MS = 240_000;
+/** Bytes of a model whose size no list tells. */
+export const UNKNOWN_SIZE = 5e9;
+
+/** After a first token `ms` after its request was sent, one of `atNode` there, to a model in memory. */
+export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode: number): Pace {
+  const firstToken = new Map(pace.firstToken);
+  firstToken.set(model, blend(firstToken.get(model) ?? null, ms / Math.max(1, atNode), REMEMBERED_TOKENS));
+  return { ...pace, firstToken };
+}
+
+/** After a first token `ms` after its request was sent, for which a model of `bytes` was loaded and nothing else done. */
+export function afterLoad(pace: Pace, bytes: number, ms: number): Pace {
+  return ms < LEAST_LOAD_MS ? pace : { ...pace, load: blend(pace.load, bytes / ms, REMEMBERED_LOADS) };
+}
+
+/** After a request for `model` with these load options was sent at monotonic `now`. */
+export function afterUse(pace: Pace, model: ModelKey, loadOptions: string, now: number): Pace {
+  return {
+    ...pace,
+    loadOptions: new Map(pace.loadOptions).set(model, loadOptions),
+    usedAt: new Map(pace.usedAt).set(model, now),
+  };
+}
+
+/** What a node had in memory, has now, and is loading. */
+export interface MemoryReport {
+  readonly before: ReadonlySet<ModelKey>;
+  readonly loaded: ReadonlySet<ModelKey>;
+  readonly loading: Iterable<ModelKey>;
+  readonly sizes: ReadonlyMap<ModelKey, number>;
+}
+
+/** After a report of what is in memory at monotonic `now`: what stays there together fits, what left early did not. */
+export function afterReport(pace: Pace, { before, loaded, loading, sizes }: MemoryReport, now: number): Pace {
+  const kept = bytesOf(loaded, sizes);
+  const overflow = pace.overflow <= kept ? Number.POSITIVE_INFINITY : pace.overflow;
+  const together = new Set([...before, ...loaded, ...loading]);
+  const replaced = together.size > before.size;
+  const early = (model: ModelKey) => !loaded.has(model) && now - (pace.usedAt.get(model) ?? -KEPT_MS) < KEPT_MS;
+  if (!replaced || !Array.from(before).some(early)) return overflow === pace.overflow ? pace : { ...pace, overflow };
+  return { ...pace, overflow: Math.min(overflow, bytesOf(together, sizes)) };
+}
+
+/** Bytes on disk of `models`, together. */
+export function bytesOf(models: Iterable<ModelKey>, sizes: ReadonlyMap<ModelKey, number>): number {
+  let sum = 0;
+  for (const model of models) sum += sizes.get(model) ?? UNKNOWN_SIZE;
+  return sum;
+}
+
+function blend(average: Average | null, value: number, remembered: number): Average {
+  const count = Math.min(remembered, (average?.count ?? 0) + 1);
+  const before = average?.value ?? value;
+  return { value: before + (value - before) / count, count };
+}

@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { afterFirstToken, afterLoad, afterReport, afterUse, bytesOf, type MemoryReport, UNKNOWN_PACE } from "./pace.ts";
+
+const NOW = 1_000_000;
+const SIZES = new Map([
+  ["a", 4e9],
+  ["b", 5e9],
+  ["c", 6e9],
+]);
+const report = (before: string[], loaded: string[], loading: string[] = []): MemoryReport => ({
+  before: new Set(before),
+  loaded: new Set(loaded),
+  loading,
+  sizes: SIZES,
+});
+const used = (...models: string[]) => models.reduce((pace, model) => afterUse(pace, model, "", NOW), UNKNOWN_PACE);
+
+test("first tokens are averaged by model, each divided by those it was beside", () => {
+  let pace = afterFirstToken(UNKNOWN_PACE, "a", 1000, 1);
+  pace = afterFirstToken(pace, "a", 6000, 2);
+  pace = afterFirstToken(pace, "b", 500, 1);
+  expect(pace.firstToken.get("a")).toEqual({ value: 2000, count: 2 });
+  expect(pace.firstToken.get("b")).toEqual({ value: 500, count: 1 });
+});
+
+test("the newest first tokens count for a thirty-second part once there were many", () => {
+  let pace = UNKNOWN_PACE;
+  for (let count = 0; count < 100; count++) pace = afterFirstToken(pace, "a", 1000, 1);
+  expect(afterFirstToken(pace, "a", 33_000, 1).firstToken.get("a")?.value).toBeCloseTo(2000);
+});
+
+test("a load tells bytes a millisecond; one of less than a second was none", () => {
+  expect(afterLoad(UNKNOWN_PACE, 4e9, 8000).load).toEqual({ value: 500_000, count: 1 });
+  expect(afterLoad(UNKNOWN_PACE, 4e9, 999)).toBe(UNKNOWN_PACE);
+});
+
+test.each<[what: string, report: MemoryReport, models: string[], overflow: number]>([
+  ["one came and none left", report(["a"], ["a", "b"]), ["a", "b"], Number.POSITIVE_INFINITY],
+  ["one came and another left that was used lately", report(["a"], ["b"]), ["a", "b"], 9e9],
+  ["one is loading and another left that was used lately", report(["a", "b"], ["b"], ["c"]), ["a", "b"], 15e9],
+  ["one came and another left that nobody had used", report(["a"], ["b"]), ["b"], Number.POSITIVE_INFINITY],
+  ["one left and none came", report(["a", "b"], ["b"]), ["a", "b"], Number.POSITIVE_INFINITY],
+])("when %s", (_, seen, models, overflow) => {
+  expect(afterReport(used(...models), seen, NOW + 1000).overflow).toBe(overflow);
+});
+
+test("what was used five minutes ago left by itself", () => {
+  expect(afterReport(used("a", "b"), report(["a"], ["b"]), NOW + 300_000).overflow).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("what stays in memory together fits, whatever was believed", () => {
+  const pace = { ...UNKNOWN_PACE, overflow: 9e9 };
+  expect(afterReport(pace, report(["a"], ["a", "b"]), NOW).overflow).toBe(Number.POSITIVE_INFINITY);
+  expect(afterReport(pace, report(["a"], ["a"]), NOW).overflow).toBe(9e9);
+});
+
+test("a model whose size no list tells counts as a middling one", () => {
+  expect(bytesOf(["a", "unknown"], SIZES)).toBe(9e9);
+});
