@@ -1,5 +1,5 @@
 /** The table of nodes and what stands around it: filter, order, groups, totals of charts, themes. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { eventually, noBrowser, openBrowser, reads, type TestBrowser, textOf } from "../shared/testing/browser.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
@@ -18,6 +18,7 @@ describe.skipIf(noBrowser !== null)("the table of nodes", () => {
     browser = await openBrowser();
   });
   afterAll(() => browser[Symbol.asyncDispose]());
+  afterEach(() => browser.verify());
 
   test("can be filtered by words and by state, sorted both ways, and grouped", async () => {
     await using crowd = startCrowd();
@@ -38,10 +39,10 @@ describe.skipIf(noBrowser !== null)("the table of nodes", () => {
     await nodes.getByRole("button", { name: "Show all nodes" }).click();
     await shows(page, "attic", "cellar", "node-9", "node-10");
 
-    await nodes.getByLabel("Status").selectOption({ label: "may not serve" });
+    await nodes.getByRole("combobox", { name: /^Status/ }).selectOption({ label: "may not serve" });
     await shows(page, "cellar");
     expect(await textOf(rowOf(page, "cellar"))).toContain("Not ready its Ollama does not answer");
-    await nodes.getByLabel("Status").selectOption({ label: "all" });
+    await nodes.getByRole("combobox", { name: /^Status/ }).selectOption({ label: "all" });
 
     const heading = nodes.getByRole("columnheader", { name: "CPU" });
     await heading.getByRole("button").click();

@@ -1,5 +1,5 @@
 /** The fleet page in front of nodes that join, fail, die, stop and come back: what it says of them, in words. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { noBrowser, openBrowser, reads, type TestBrowser, textOf } from "../shared/testing/browser.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { startFleet } from "../shared/testing/start_fleet.ts";
@@ -16,6 +16,7 @@ describe.skipIf(noBrowser !== null)("the fleet page", () => {
     browser = await openBrowser();
   });
   afterAll(() => browser[Symbol.asyncDispose]());
+  afterEach(() => browser.verify());
 
   test("with no node it says how to add one, with this hub's address to paste", async () => {
     await using crowd = startCrowd();

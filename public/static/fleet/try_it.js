@@ -145,11 +145,11 @@ async function onSubmit(event) {
         redraw();
       },
     });
-    showArrived();
     status = { mood: "good", words: wholeWords(whole) };
   } catch (error) {
     status = failure(error, running.signal.aborted, answer);
   }
+  showArrived();
   begun = true;
   running = null;
   redraw();
