@@ -14,6 +14,7 @@ import {
   type Values,
   wholeNumber,
 } from "../shared/settings.ts";
+import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
 import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";
 
 const seconds = (variable: string, fallback: number, doc: string): Setting<number> => ({
@@ -117,6 +118,7 @@ export const HUB_SETTINGS = {
     doc: "0 leaves prompts, messages and images out of the request log",
     parse: flag,
   },
+  stateDir: STATE_DIR,
   useEnvProxy: {
     variable: "USE_ENV_PROXY",
     fallback: false,
@@ -125,7 +127,8 @@ export const HUB_SETTINGS = {
   },
 };
 
-export type HubConfig = Values<typeof HUB_SETTINGS>;
+/** What the table says, and the folder that `STATE_DIR` or its absence comes down to. */
+export type HubConfig = Omit<Values<typeof HUB_SETTINGS>, "stateDir"> & { readonly stateDir: string };
 
 /** Reads the hub's configuration. Throws ConfigError, naming every bad variable and every contradiction. */
 export function readHubConfig(environment: Environment): HubConfig {
@@ -137,6 +140,7 @@ export function readHubConfig(environment: Environment): HubConfig {
   };
   const config = {
     ...read,
+    stateDir: stateFolder(read.stateDir, environment),
     modelLoadTimeout: atLeast("modelLoadTimeout"),
     wholeAnswerTimeout: atLeast("wholeAnswerTimeout"),
   };

@@ -19,7 +19,7 @@ function environmentOf(text: string): Environment {
 }
 
 test("without any variable the hub is the user's own", () => {
-  expect(readHubConfig({})).toEqual({
+  expect(readHubConfig({ XDG_STATE_HOME: "/state" })).toEqual({
     port: 8000,
     host: "::",
     heartbeatInterval: 30,
@@ -42,6 +42,7 @@ test("without any variable the hub is the user's own", () => {
     drainTimeout: 30,
     logLevel: "INFO",
     logPrompts: true,
+    stateDir: "/state/ollama-connector",
     useEnvProxy: false,
   });
 });
@@ -70,6 +71,7 @@ test("every variable is read under its own name", () => {
     DRAIN_TIMEOUT: "4",
     LOG_LEVEL: "debug",
     LOG_PROMPTS: "0",
+    STATE_DIR: "/var/lib/hub",
     USE_ENV_PROXY: "1",
   };
   expect(Object.keys(environment).toSorted()).toEqual(
@@ -100,6 +102,7 @@ test("every variable is read under its own name", () => {
     drainTimeout: 4,
     logLevel: "DEBUG",
     logPrompts: false,
+    stateDir: "/var/lib/hub",
     useEnvProxy: true,
   });
 });

@@ -16,6 +16,7 @@ import {
   settingsHelp,
   wholeNumber,
 } from "../shared/settings.ts";
+import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
 
 /** Which address of one family the node tells the hub: what it finds, none at all, or this one. */
 export type Advertise = "detect" | "none" | Address;
@@ -38,6 +39,8 @@ export interface NodeConfig {
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
   readonly useEnvironmentProxy: boolean;
+  /** Folder of its key and of the hub it trusts; need not exist. */
+  readonly stateDir: string;
 }
 
 function settingsTable(machine: string) {
@@ -116,6 +119,7 @@ function settingsTable(machine: string) {
       doc: "DEBUG, INFO, WARNING or ERROR",
       parse: oneOf(...LOG_LEVELS),
     },
+    stateDir: STATE_DIR,
     useEnvironmentProxy: {
       variable: "USE_ENV_PROXY",
       fallback: false,
@@ -141,6 +145,7 @@ export function parseNodeConfig(environment: Environment, machine: string = host
     drainTimeoutMs: read.drainTimeout * 1000,
     logLevel: read.logLevel,
     useEnvironmentProxy: read.useEnvironmentProxy,
+    stateDir: stateFolder(read.stateDir, environment),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Hub and node as programs of their own, from source or compiled, for tests that kill processes. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stateFolderForTest } from "./state_folder.ts";
 
 /** From the sources with `bun`, or as the single file that `bun build --compile` makes. */
 export type Build = "source" | "compiled";
@@ -48,7 +49,13 @@ export async function runProgram(
   const command = build === "source" ? [process.execPath, join(ROOT, program, "main.ts")] : [await compile(program)];
   const child = Bun.spawn(command, {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH ?? "", HUB_HOST: "127.0.0.1", NODE_HOST: "127.0.0.1", ...environment },
+    env: {
+      PATH: process.env.PATH ?? "",
+      HUB_HOST: "127.0.0.1",
+      NODE_HOST: "127.0.0.1",
+      STATE_DIR: stateFolderForTest(),
+      ...environment,
+    },
     stdout: "pipe",
     stderr: "pipe",
   });

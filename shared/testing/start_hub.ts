@@ -5,6 +5,7 @@ import { PROBE_TIMES } from "../../hub/probe.ts";
 import type { RequestRecord } from "../../hub/request_log.ts";
 import { silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";
+import { stateFolderForTest } from "./state_folder.ts";
 
 export interface StartHubOptions extends Partial<HubParts> {
   /** Variables as a person would set them. */
@@ -53,7 +54,7 @@ const GIVE_UP_MS = 10_000;
 
 /** Starts a hub on 127.0.0.1 that listens when this returns. */
 export function startTestHub({ environment = {}, ...parts }: StartHubOptions = {}): TestHub {
-  const config = readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", ...environment });
+  const config = readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", STATE_DIR: stateFolderForTest(), ...environment });
   const hub = startHub(config, { log: silentLogger, probeTimes: PROBE_TIMES, ...parts });
   const port = hub.server.port ?? 0;
   const url = `http://127.0.0.1:${port}`;
