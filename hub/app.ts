@@ -5,12 +5,15 @@ import { HEADERS, PATHS } from "../shared/protocol.ts";
 import { accountRoutes } from "./api/account.ts";
 import { type HubEnv, releaser } from "./api/body.ts";
 import { cors } from "./api/cors.ts";
+import { routedPath } from "./api/credentials.ts";
 import { dashboard } from "./api/dashboard.ts";
 import { docsRoutes } from "./api/docs.ts";
 import { eventsRoute } from "./api/events.ts";
 import { explainRoute } from "./api/explain.ts";
+import { admit, type GuardDeps, guard } from "./api/guard.ts";
 import { jobsRoute } from "./api/jobs.ts";
 import { listRoutes } from "./api/lists.ts";
+import { loginRoutes } from "./api/login.ts";
 import { logsRoutes } from "./api/logs.ts";
 import { manageRoutes } from "./api/manage.ts";
 import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
@@ -26,7 +29,7 @@ import type { Live } from "./live.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
 import type { Stats } from "./stats.ts";
 
-export interface HubAppDeps extends ManageDeps {
+export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly allowedOrigins: AllowedOrigins;
   readonly digests: DigestWatch;
   readonly log: Logger;
@@ -39,7 +42,8 @@ export interface HubAppDeps extends ManageDeps {
 
 /** Builds the hub's router. It listens to nothing; `fetch` takes the Bun server as its second argument. */
 export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
-  const app = new Hono<HubEnv>();
+  // A key before the path is gone before anything sees it.
+  const app = new Hono<HubEnv>({ getPath: routedPath });
   const { registry } = hub;
 
   app.use(async (context, next) => {
@@ -48,7 +52,9 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   });
   app.use(cors(hub.allowedOrigins, hub.log));
   app.use(strictMethods(app.routes));
+  app.use(guard(hub, app.routes));
   app.notFound(unrouted);
+  app.use(admit(hub));
   app.onError((error, context) => {
     releaser(context)();
     context.get("record")?.finish({ status: 500, error: "internal error in the hub; its log has the details" });
@@ -58,6 +64,7 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
 
   app.get(PATHS.healthz, (context) => context.json({ status: "ok" }));
 
+  app.route("/", loginRoutes(hub));
   app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, registry, hub.comeback));
 
   app.get("/nodes", (context) => {

@@ -15,6 +15,9 @@ import {
   wholeNumber,
 } from "../shared/settings.ts";
 import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
+import { type EnvironmentKey, parseApiKeys } from "./keys.ts";
+import { parseHosts } from "./policy/allowed_hosts.ts";
+import { type Networks, NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";
 
 const seconds = (variable: string, fallback: number, doc: string): Setting<number> => ({
@@ -105,6 +108,49 @@ export const HUB_SETTINGS = {
     doc: "Web pages that may use the hub besides those of this machine: http://example.com, http://10.0.0.5:* or *",
     parse: parseOrigins,
   } satisfies Setting<AllowedOrigins> as Setting<AllowedOrigins>,
+  apiKeys: {
+    variable: "API_KEYS",
+    fallback: [],
+    doc: "Keys with commas between them, without one of which nobody gets in; viewer:KEY sees the dashboard, admin:KEY may do all",
+    parse: parseApiKeys,
+  } satisfies Setting<readonly EnvironmentKey[]> as Setting<readonly EnvironmentKey[]>,
+  allowedHosts: {
+    variable: "ALLOWED_HOSTS",
+    fallback: [],
+    doc: "Names by which an open hub may be called besides addresses, single words and .local and its like: hub.example.org, *.example.org",
+    parse: parseHosts,
+  } satisfies Setting<readonly string[]> as Setting<readonly string[]>,
+  trustedNetworks: {
+    variable: "TRUSTED_NETWORKS",
+    fallback: NO_NETWORKS,
+    fallbackShown: "",
+    doc: "Networks from which an open hub takes requests besides private ones: 2001:db8:1::/48, 192.0.2.0/24",
+    parse: parseNetworks,
+  } satisfies Setting<Networks> as Setting<Networks>,
+  sourceRpm: {
+    variable: "SOURCE_RPM",
+    fallback: 0,
+    doc: "Requests a minute of one address while the hub is open; 0 sets no limit",
+    parse: wholeNumber(0, 1_000_000),
+  },
+  sourceConcurrent: {
+    variable: "SOURCE_CONCURRENT",
+    fallback: 1024,
+    doc: "Requests of one address at the same time while the hub is open; 0 sets no limit",
+    parse: wholeNumber(0, 1_000_000),
+  },
+  sourceTokensPerDay: {
+    variable: "SOURCE_TOKENS_PER_DAY",
+    fallback: 0,
+    doc: "Tokens of one address a day while the hub is open; 0 sets no limit",
+    parse: wholeNumber(0, 1e12),
+  },
+  sourceQueueShare: {
+    variable: "SOURCE_QUEUE_SHARE",
+    fallback: 1,
+    doc: "Part of QUEUE_SIZE that one address may take while the hub is open",
+    parse: number(0.001, 1),
+  },
   drainTimeout: seconds("DRAIN_TIMEOUT", 30, "How long running requests may take when the hub is told to stop"),
   logLevel: {
     variable: "LOG_LEVEL",

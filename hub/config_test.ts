@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { ConfigError, type Environment } from "../shared/settings.ts";
 import { HUB_SETTINGS, readHubConfig } from "./config.ts";
+import { NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 
 /** What is wrong with `environment`, one sentence each; empty when it can work. */
 function problems(environment: Environment): readonly string[] {
@@ -39,6 +40,13 @@ test("without any variable the hub is the user's own", () => {
     management: "on",
     allowCloud: false,
     allowedOrigins: [],
+    apiKeys: [],
+    allowedHosts: [],
+    trustedNetworks: NO_NETWORKS,
+    sourceRpm: 0,
+    sourceConcurrent: 1024,
+    sourceTokensPerDay: 0,
+    sourceQueueShare: 1,
     drainTimeout: 30,
     logLevel: "INFO",
     logPrompts: true,
@@ -69,6 +77,13 @@ test("every variable is read under its own name", () => {
     ALLOW_CLOUD: "1",
     OLLAMA_ORIGINS: "http://example.com,https://*.example.org",
     DRAIN_TIMEOUT: "4",
+    API_KEYS: "caller-key, admin:admin-key",
+    ALLOWED_HOSTS: "Hub.example.org,*.example.net",
+    TRUSTED_NETWORKS: "192.0.2.0/24",
+    SOURCE_RPM: "60",
+    SOURCE_CONCURRENT: "8",
+    SOURCE_TOKENS_PER_DAY: "100000",
+    SOURCE_QUEUE_SHARE: "0.25",
     LOG_LEVEL: "debug",
     LOG_PROMPTS: "0",
     STATE_DIR: "/var/lib/hub",
@@ -101,6 +116,16 @@ test("every variable is read under its own name", () => {
     allowedOrigins: ["http://example.com", "https://*.example.org"],
     drainTimeout: 4,
     logLevel: "DEBUG",
+    apiKeys: [
+      { secret: "caller-key", role: "caller" },
+      { secret: "admin-key", role: "admin" },
+    ],
+    allowedHosts: ["hub.example.org", "*.example.net"],
+    trustedNetworks: parseNetworks("192.0.2.0/24"),
+    sourceRpm: 60,
+    sourceConcurrent: 8,
+    sourceTokensPerDay: 100_000,
+    sourceQueueShare: 0.25,
     logPrompts: false,
     stateDir: "/var/lib/hub",
     useEnvProxy: true,

@@ -21,6 +21,7 @@ import { createDigestWatch } from "./digest_watch.ts";
 import type { FleetEvent } from "./fleet_event.ts";
 import { createFleetLists } from "./fleet_lists.ts";
 import { createHappenings } from "./happenings.ts";
+import { describeAccess, openGate } from "./gate.ts";
 import { createLive, type Live } from "./live.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type Registry } from "./registry.ts";
@@ -152,6 +153,9 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     blobPlaces: createBlobPlaces(),
     allowedOrigins: config.allowedOrigins,
     maxBody,
+      get access() {
+        return describeAccess(gate);
+      },
     bodyBudget,
     stopping: stopping.signal,
     bootId,
@@ -176,6 +180,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     // No limit of Bun's: blobs are many gigabytes and only pass through; `readBody` counts everything else. What nobody
     // reads, Bun takes from the wire and throws away, so that a client that is still sending gets its answer.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    gate,
     fetch: app.fetch,
     onFallback: (sentence) => log.warn(sentence),
   });
@@ -215,6 +220,9 @@ function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void
 }
 
 /** One line a request, without what the client asked. */
+  const { advice } = describeAccess(gate);
+  if (advice !== null) log.info(advice);
 function logRequest(log: Logger, { request_json: _, timestamp: __, ...record }: RequestRecord): void {
   log[record.success ? "info" : "warn"](record, "request");
 }
+    gate.stop();

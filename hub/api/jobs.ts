@@ -79,6 +79,8 @@ function statusOf(refusal: Refusal): number {
   switch (refusal.kind) {
     case "not_passed":
       return refusal.status;
+    case "queue_share":
+      return 429;
     case "pin_impossible":
       return 404;
     case "all_failed":

@@ -1,4 +1,5 @@
 // The fleet page: takes what the hub tells, and draws again the sections that show it.
+import { access } from "./fleet/access.js";
 import { attention, happenings } from "./fleet/attention.js";
 import { addSample, charts, onCharts, seedCharts } from "./fleet/charts.js";
 import { models } from "./fleet/models.js";
@@ -22,6 +23,7 @@ const NAME = document.title;
 
 const drawTotals = view("totals", totals);
 const drawAttention = view("attention", () => attention(() => drawAttention()));
+const drawAccess = view("access", access);
 const drawHappenings = view("happenings", happenings);
 const drawNodes = view("nodes", nodes);
 const drawCharts = view("charts", charts);
@@ -78,6 +80,7 @@ follow(["fleet", "queue", "running", "happenings"], {
   },
   hello(hello) {
     state.hello = hello;
+    drawAccess();
     seedCharts();
   },
   fleet(list) {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type describeRunning, TOPICS } from "../../live.ts";
 import type { Point } from "../../stat_series.ts";
 import type { HourJson, Sample } from "../../stats.ts";
+import { access } from "./access.ts";
 import { detailAnswer } from "./errors.ts";
 import { family, nodeAnswer, queueAnswer } from "./fleet.ts";
 import type { Chapter } from "./operation.ts";
@@ -88,6 +89,7 @@ const finished = z.object({
 const happenings = z.object({ happenings: z.array(happening) });
 
 const eventData = z.union([hello, allNodes, changedNodes, queueAnswer, allRunning, finished, sample, happenings]);
+  access,
 
 export const LIVE: Chapter = {
   schemas: {
