@@ -26,6 +26,7 @@ import type { ManageDeps } from "./api/visit.ts";
 import type { Comeback } from "./comeback.ts";
 import type { DigestWatch } from "./digest_watch.ts";
 import type { Live } from "./live.ts";
+import type { NodeKeys } from "./node_keys.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
 import type { Stats } from "./stats.ts";
 
@@ -36,6 +37,7 @@ export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly live: Live;
   readonly stats: Stats;
   readonly comeback: Pick<Comeback, "heard" | "underWay">;
+  readonly nodeKeys: NodeKeys;
   /** New at every start of the hub; nodes register again when it changes. */
   readonly bootId: string;
 }
@@ -50,11 +52,11 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     await next();
     context.header(HEADERS.hubBootId, hub.bootId);
   });
-  app.use(cors(hub.allowedOrigins, hub.log));
-  app.use(strictMethods(app.routes));
   app.use(guard(hub, app.routes));
-  app.notFound(unrouted);
+  app.use(cors(hub.allowedOrigins, hub.log));
   app.use(admit(hub));
+  app.use(strictMethods(app.routes));
+  app.notFound(unrouted);
   app.onError((error, context) => {
     releaser(context)();
     context.get("record")?.finish({ status: 500, error: "internal error in the hub; its log has the details" });
@@ -62,10 +64,10 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     return context.json({ detail: "Internal error in the hub; its log has the details" }, 500);
   });
 
+  app.route("/", loginRoutes(hub));
   app.get(PATHS.healthz, (context) => context.json({ status: "ok" }));
 
-  app.route("/", loginRoutes(hub));
-  app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, registry, hub.comeback));
+  app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, hub));
 
   app.get("/nodes", (context) => {
     const now = registry.now();

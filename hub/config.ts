@@ -165,6 +165,12 @@ export const HUB_SETTINGS = {
     parse: flag,
   },
   stateDir: STATE_DIR,
+  join: {
+    variable: "JOIN",
+    fallback: "auto",
+    doc: "closed takes no unknown node without a JOIN_TOKEN, open takes any, auto is closed once there is a token",
+    parse: oneOf("auto", "open", "closed"),
+  } satisfies Setting<"auto" | "open" | "closed"> as Setting<"auto" | "open" | "closed">,
   useEnvProxy: {
     variable: "USE_ENV_PROXY",
     fallback: false,

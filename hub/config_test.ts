@@ -51,6 +51,7 @@ test("without any variable the hub is the user's own", () => {
     logLevel: "INFO",
     logPrompts: true,
     stateDir: "/state/ollama-connector",
+    join: "auto",
     useEnvProxy: false,
   });
 });
@@ -76,7 +77,6 @@ test("every variable is read under its own name", () => {
     MANAGEMENT: "off",
     ALLOW_CLOUD: "1",
     OLLAMA_ORIGINS: "http://example.com,https://*.example.org",
-    DRAIN_TIMEOUT: "4",
     API_KEYS: "caller-key, admin:admin-key",
     ALLOWED_HOSTS: "Hub.example.org,*.example.net",
     TRUSTED_NETWORKS: "192.0.2.0/24",
@@ -84,9 +84,11 @@ test("every variable is read under its own name", () => {
     SOURCE_CONCURRENT: "8",
     SOURCE_TOKENS_PER_DAY: "100000",
     SOURCE_QUEUE_SHARE: "0.25",
+    DRAIN_TIMEOUT: "4",
     LOG_LEVEL: "debug",
     LOG_PROMPTS: "0",
     STATE_DIR: "/var/lib/hub",
+    JOIN: "closed",
     USE_ENV_PROXY: "1",
   };
   expect(Object.keys(environment).toSorted()).toEqual(
@@ -114,8 +116,6 @@ test("every variable is read under its own name", () => {
     management: "off",
     allowCloud: true,
     allowedOrigins: ["http://example.com", "https://*.example.org"],
-    drainTimeout: 4,
-    logLevel: "DEBUG",
     apiKeys: [
       { secret: "caller-key", role: "caller" },
       { secret: "admin-key", role: "admin" },
@@ -126,8 +126,11 @@ test("every variable is read under its own name", () => {
     sourceConcurrent: 8,
     sourceTokensPerDay: 100_000,
     sourceQueueShare: 0.25,
+    drainTimeout: 4,
+    logLevel: "DEBUG",
     logPrompts: false,
     stateDir: "/var/lib/hub",
+    join: "closed",
     useEnvProxy: true,
   });
 });

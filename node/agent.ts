@@ -1,6 +1,7 @@
 /** The agent put together: what it is built from, how it starts, drains and ends. Used by main.ts and by tests. */
 import { type Clock, systemClock } from "../shared/clock.ts";
 import { createFleetFetch } from "../shared/fleet_fetch.ts";
+import { loadIdentity } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, listen } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
@@ -12,6 +13,7 @@ import { createExecute } from "./execute.ts";
 import { createGpuReader } from "./gpu.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createHubClient } from "./hub_client.ts";
+import { createHubTrust } from "./hub_trust.ts";
 import { createLoadReader } from "./load.ts";
 import { createOllamaClient } from "./ollama.ts";
 import { createOllamaFace } from "./ollama_face.ts";
@@ -20,6 +22,7 @@ import { createOllamaWatch } from "./ollama_watch.ts";
 import { createPassOn } from "./pass_on.ts";
 import { createSelfReport } from "./self_report.ts";
 import { createSlots } from "./slots.ts";
+import { createTicketGate } from "./ticket_gate.ts";
 
 export interface AgentOptions {
   /** This program's version. */
@@ -27,6 +30,8 @@ export interface AgentOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** Trusts the hub that answers next, whatever was known of it before. */
+  readonly acceptHub?: boolean;
   /** Milliseconds between two looks at Ollama. */
   readonly ollamaLookMs?: number;
   /** Milliseconds between two looks at the hub. */
@@ -48,6 +53,7 @@ const LOADING_AFTER_MS = 1000;
 const FIRST_LOOK_PATIENCE_MS = 1000;
 const LAST_HEARTBEAT_MS = 2000;
 const FLUSH_MS = 2000;
+const SELDOM_MS = 10_000;
 
 /** Bytes of a request body that is held: a prompt with pictures in it. What only flows through, blobs, has no limit. */
 const BODY_LIMIT = 256 * 2 ** 20;
@@ -60,6 +66,28 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   // Ollama is on this machine: a proxy has no place in between, whatever the operator wants for the hub.
   const ollama = createOllamaClient(config.ollamaUrl, createFleetFetch());
   let intent: NodeIntent = "serving";
+  const warn = (sentence: string) => log.warn(sentence);
+  const identity = loadIdentity(config.stateDir, "node");
+  if (identity.warning !== null) warn(identity.warning);
+  const { serverUrl, nodeId, stateDir, joinToken } = config;
+  const trust = createHubTrust({
+    identity,
+    serverUrl,
+    nodeId,
+    stateDir,
+    bootId,
+    joinToken,
+    acceptHub: options.acceptHub ?? false,
+    now: clock.now,
+    onWarning: warn,
+  });
+  const gate = createTicketGate({
+    nodeId,
+    trusted: trust.trusted,
+    now: clock.now,
+    onStale: () => heartbeat.listen(),
+    onRefused: seldom(clock, (why, times) => log.warn({ times }, `a request was turned away: ${why}`)),
+  });
 
   const slots = createSlots({ size: config.slots, waitMs: SLOT_WAIT_MS, clock });
   const watch = createOllamaWatch({
@@ -80,9 +108,9 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     log,
   };
   const execute = createExecute({ ...serving, slots, bodyLimit: BODY_LIMIT });
-  const passOn = createPassOn({ ...serving, onManaged: watch.managed });
+  const passOn = createPassOn({ ...serving, bodyLimit: BODY_LIMIT, onManaged: watch.managed });
   const heartbeat = createHeartbeat({
-    hub: createHubClient(config.serverUrl, hubFetch),
+    hub: createHubClient(config.serverUrl, hubFetch, trust),
     serverUrl: config.serverUrl,
     nodeId: config.nodeId,
     intervalMs: config.heartbeatIntervalMs,
@@ -114,7 +142,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     return slots.silentModels(ms).filter((model) => model !== "" && !isInMemory(watch.state, model));
   }
 
-  function health(): NodeHealth {
+  function health(challenge: string, hubKey: string): NodeHealth {
+    const proof = challenge === "" ? null : trust.prove(challenge, hubKey);
     const { ok, version: ollamaVersion } = watch.state;
     return {
       status: "ok",
@@ -126,6 +155,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       running: slots.running,
       slots: slots.size,
       loading: loadingModels(LOADING_AFTER_MS),
+      ...(proof === null ? {} : { proof }),
     };
   }
 
@@ -136,6 +166,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     fetch: createNodeApp({
       nodeId: config.nodeId,
       execute,
+      gate,
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
       log,
@@ -197,6 +228,19 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       await stop();
     },
     stop,
+  };
+}
+
+/** `tell`, but at most once in SELDOM_MS, with how often it would have been told since the last time. */
+function seldom(clock: Clock, tell: (what: string, times: number) => void): (what: string) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  let times = 0;
+  return (what) => {
+    times += 1;
+    if (clock.now() - toldAt < SELDOM_MS) return;
+    toldAt = clock.now();
+    tell(what, times);
+    times = 0;
   };
 }
 

@@ -1,6 +1,7 @@
 /** The node's settings: every variable with its unit, default and one line of explanation, and what they add up to. */
 import { hostname } from "node:os";
 import { type Address, type Family, parseAddress } from "../shared/address.ts";
+import { type JoinToken, readJoinToken } from "../shared/join_token.ts";
 import { LOG_LEVELS, type LogLevel } from "../shared/log.ts";
 import { DEFAULT_SLOTS, heartbeat } from "../shared/protocol.ts";
 import {
@@ -41,6 +42,8 @@ export interface NodeConfig {
   readonly useEnvironmentProxy: boolean;
   /** Folder of its key and of the hub it trusts; need not exist. */
   readonly stateDir: string;
+  /** What lets it join a hub that is closed to unknown nodes; also says which hub that is. */
+  readonly joinToken: JoinToken | null;
 }
 
 function settingsTable(machine: string) {
@@ -120,6 +123,12 @@ function settingsTable(machine: string) {
       parse: oneOf(...LOG_LEVELS),
     },
     stateDir: STATE_DIR,
+    joinToken: {
+      variable: "JOIN_TOKEN",
+      fallback: null as JoinToken | null,
+      doc: "What `ollama-hub token create` printed, for a hub that takes no unknown nodes; the node then trusts that hub only",
+      parse: joinToken as (text: string) => JoinToken | null,
+    },
     useEnvironmentProxy: {
       variable: "USE_ENV_PROXY",
       fallback: false,
@@ -146,6 +155,7 @@ export function parseNodeConfig(environment: Environment, machine: string = host
     logLevel: read.logLevel,
     useEnvironmentProxy: read.useEnvironmentProxy,
     stateDir: stateFolder(read.stateDir, environment),
+    joinToken: read.joinToken,
   };
 }
 
@@ -180,6 +190,12 @@ function nodeId(text: string): string {
   const parsed = heartbeat.shape.node_id.safeParse(text);
   if (!parsed.success) throw new Error(`is not a node id: ${parsed.error.issues[0]?.message ?? ""}`);
   return parsed.data;
+}
+
+function joinToken(text: string): JoinToken {
+  const token = readJoinToken(text);
+  if (token === null) throw new Error("is not a join token such as ohj1.…, which `ollama-hub token create` prints");
+  return token;
 }
 
 function advertise(family: Family): (text: string) => Advertise {

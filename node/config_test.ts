@@ -18,6 +18,7 @@ describe("parseNodeConfig", () => {
       logLevel: "INFO",
       useEnvironmentProxy: false,
       stateDir: "/state/ollama-connector",
+      joinToken: null,
     });
   });
 

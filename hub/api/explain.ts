@@ -31,9 +31,9 @@ export const EXPLAINED_PATHS: readonly string[] = Array.from(ROUTES.keys());
 export function describeDecision(
   decision: Decision<Route>,
   about: About,
-  registry: Pick<Registry, "routesOf">,
+  registry: Pick<Registry, "inOrder">,
 ): Explanation {
-  return explain(decision, about, (routes) => registry.routesOf({ routes }));
+  return explain(decision, about, registry.inOrder);
 }
 
 /** The route. */

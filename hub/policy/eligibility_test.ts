@@ -13,6 +13,7 @@ const obstacles: Record<Exclude<Ineligible, "not the node asked for">, Partial<N
   "model claim not believed": { disbelieved: later },
   "already tried": { id: "tried" },
   "no usable address": { dialable: false },
+  "proving its address": { dialable: false, proving: true },
   offline: { lastHeardAt: NOW - 90_000 },
   draining: { intent: "draining" },
   left: { intent: "left" },

@@ -16,6 +16,7 @@ const route = z.object({
   family,
   address: z.string().describe("Address and port as the hub dials them."),
   reachable: z.boolean().nullable().describe("Whether it answered last time; null before the first try."),
+  proven: z.boolean().describe("Whether the node has shown with its key that it is there; without a key always true."),
   rtt_ms: z.number().nullable().describe("Round trip, in milliseconds."),
   in_use: z.boolean().describe("True for the one that would be dialled first now."),
 });
@@ -79,6 +80,12 @@ export const nodeAnswer = z.object({
   ollama: z.object({ ok: z.boolean().describe("Whether it answered lately."), version: z.string().nullable() }),
   agent_version: z.string().nullable(),
   capabilities: z.array(z.string()).describe("`execute` (jobs) and `ollama` (every route of Ollama)."),
+  identity: z
+    .enum(["key", "none"])
+    .describe(
+      "`key`: its heartbeats are signed, and its name is its own. `none`: an older agent, whose name anybody may take.",
+    ),
+  key_id: z.string().nullable().describe("Which key that is: the start of its hash."),
 }) satisfies z.ZodType<ReturnType<typeof describeNode>>;
 
 const modelQueue = z.object({

@@ -66,7 +66,18 @@ const running = z.object({
 
 const happening = z.object({
   at: z.iso.datetime(),
-  event: z.enum(["joined", "restarted", "ejected", "admitted", "offline", "removed", "lost", "intent", "slots"]),
+  event: z.enum([
+    "joined",
+    "restarted",
+    "ejected",
+    "admitted",
+    "offline",
+    "removed",
+    "lost",
+    "intent",
+    "slots",
+    "impostor",
+  ]),
   node_id: z.string(),
   detail: z.string(),
 });
@@ -78,6 +89,7 @@ const hello = z.object({
   ttl_s: z.number().describe("Seconds of silence after which a node gets no more work."),
   stale_s: z.number().describe("Seconds of silence after which other nodes go before it."),
   step_s: z.number(),
+  access,
 });
 const allNodes = z.object({ nodes: z.array(nodeAnswer) });
 const changedNodes = z.object({ changed: z.array(nodeAnswer), removed: z.array(z.string()) });
@@ -89,7 +101,6 @@ const finished = z.object({
 const happenings = z.object({ happenings: z.array(happening) });
 
 const eventData = z.union([hello, allNodes, changedNodes, queueAnswer, allRunning, finished, sample, happenings]);
-  access,
 
 export const LIVE: Chapter = {
   schemas: {
