@@ -57,7 +57,8 @@ export function openKeys({ folder, environment, clock, log }: KeysOptions) {
   }
 
   function arrange(): void {
-    const secret = (pepper ??= ownPepper());
+    pepper ??= ownPepper();
+    const secret = pepper;
     const own = environment.map((key) => fromEnvironment(key, macOf(secret, key.secret)));
     const all = [...(stored ?? []), ...own];
     byMac = new Map(all.map((key) => [key.mac, key]));
@@ -76,7 +77,9 @@ export function openKeys({ folder, environment, clock, log }: KeysOptions) {
       arrange();
       log.info(`API keys were changed: ${stored.length} now, ${before} before`);
     } catch (error) {
-      log.error({ err: error }, "the keys file cannot be read: the keys known before stay valid");
+      // Somebody has made keys: whoever may use them is not known, and everybody is not the answer.
+      stored ??= [];
+      log.error({ err: error }, "the keys file cannot be read: the keys known before stay valid, and no others");
     }
   }
   const stop = every(clock, LOOK_MS, look);

@@ -3,8 +3,16 @@ import { runProgram } from "../shared/lifecycle.ts";
 import { createLogger } from "../shared/log.ts";
 import { settingsHelp } from "../shared/settings.ts";
 import { VERSION } from "../shared/version.ts";
+import { COMMAND_HELP, isCommand, runCommand } from "./command_line.ts";
 import { HUB_SETTINGS, type HubConfig, readHubConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
+
+const command = process.argv.slice(2);
+if (isCommand(command)) {
+  const print = (text: string) => void process.stdout.write(`${text}\n`);
+  const complain = (text: string) => void process.stderr.write(`${text}\n`);
+  process.exit(runCommand(command, { environment: process.env, now: () => new Date(), print, complain }));
+}
 
 await runProgram<HubConfig>({
   name: "ollama-hub",
@@ -12,7 +20,8 @@ await runProgram<HubConfig>({
   help: () =>
     `ollama-hub ${VERSION}: one address for several machines with Ollama\n\n` +
     "  ollama-hub                 listen and serve\n" +
-    "  ollama-hub --check-config  read the configuration, say whether it can work, and end\n\n" +
+    "  ollama-hub --check-config  read the configuration, say whether it can work, and end\n" +
+    `${COMMAND_HELP}\n` +
     `Configuration, from the environment:\n${settingsHelp(HUB_SETTINGS)}`,
   configure: readHubConfig,
   async start(config) {
