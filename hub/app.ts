@@ -10,6 +10,7 @@ import { dashboard } from "./api/dashboard.ts";
 import { docsRoutes } from "./api/docs.ts";
 import { eventsRoute } from "./api/events.ts";
 import { explainRoute } from "./api/explain.ts";
+import { forgetNode } from "./api/forget.ts";
 import { admit, type GuardDeps, guard } from "./api/guard.ts";
 import { jobsRoute } from "./api/jobs.ts";
 import { listRoutes } from "./api/lists.ts";
@@ -78,6 +79,8 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     if (!node) return context.json({ detail: "Node not found" }, 404);
     return context.json(describeNode(node, registry.now(), hub));
   });
+
+  app.delete("/nodes/:id", (context) => forgetNode(context, hub));
 
   app.post("/jobs", (context) => serve(context, jobsRoute, hub));
   app.route("/", queueRoute(hub));

@@ -168,7 +168,7 @@ export const HUB_SETTINGS = {
   join: {
     variable: "JOIN",
     fallback: "auto",
-    doc: "closed takes no unknown node without a JOIN_TOKEN, open takes any, auto is closed once there is a token",
+    doc: "closed takes no unknown node without a JOIN_TOKEN, open takes any, auto is closed once a token was made",
     parse: oneOf("auto", "open", "closed"),
   } satisfies Setting<"auto" | "open" | "closed"> as Setting<"auto" | "open" | "closed">,
   useEnvProxy: {

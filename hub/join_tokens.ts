@@ -10,7 +10,7 @@ export interface JoinTokensDeps {
   readonly stateDir: string;
   /** `id` of the hub's identity: what a node checks. */
   readonly hubId: string;
-  /** closed: no unknown node without a token; open: any; auto: closed as soon as there is a token. */
+  /** closed: no unknown node without a token; open: any; auto: closed since the first token was made. */
   readonly mode: "auto" | "open" | "closed";
   /** Wall clock; tokens end by it. */
   readonly wall: () => Date;
@@ -59,20 +59,25 @@ export const NEW_TOKEN: NewToken = { uses: 10, ttlMs: 24 * 3_600_000, node: null
 /** The tokens in the folder `stateDir`. */
 export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps): JoinTokens {
   const path = join(stateDir, "tokens.json");
-  let known: readonly StoredToken[] = [];
+  let known: readonly StoredToken[] | null = null;
   let knownAs = "";
 
   /** What is there now: `ollama-hub token` changes it from another process. */
-  function read(): readonly StoredToken[] {
+  function file(): readonly StoredToken[] | null {
     const now = stampOf(path);
     if (now === knownAs) return known;
-    const value = parseJson(readStateFile(path) ?? "[]");
+    const text = readStateFile(path);
+    const value = text === null ? null : parseJson(text);
     // Not as if there were none: that would open the hub.
-    if (!Array.isArray(value)) throw new Error(`${path} is not a list of tokens: restore it or delete it`);
-    known = value as StoredToken[];
+    if (text !== null && !Array.isArray(value)) {
+      throw new Error(`${path} is not a list of tokens: restore it or delete it`);
+    }
+    known = value as StoredToken[] | null;
     knownAs = now;
     return known;
   }
+
+  const read = () => file() ?? [];
 
   function write(tokens: readonly StoredToken[]): void {
     writeStateFile(path, `${JSON.stringify(tokens, null, 1)}\n`);
@@ -101,7 +106,7 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
       write(rest);
       return true;
     },
-    isClosed: () => mode === "closed" || (mode === "auto" && read().length > 0),
+    isClosed: () => mode === "closed" || (mode === "auto" && file() !== null),
     use(shown, signed, nodeId) {
       if (shown === "") {
         return (

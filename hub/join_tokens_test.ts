@@ -58,8 +58,10 @@ test("what another process does to the file counts at once, and decides whether 
   expect(tokensIn(stateDir, "open").isClosed()).toBe(false);
   expect(hub.use(show(token), "signed", "a")).toBeNull();
   expect(commandLine.list()).toEqual([{ ...info, uses: 9 }]);
+  // The last one revoked opens nothing.
   commandLine.revoke(info.id);
-  expect(hub.isClosed()).toBe(false);
+  expect(hub.list()).toEqual([]);
+  expect(hub.isClosed()).toBe(true);
 });
 
 test("a file that is broken closes rather than opens", () => {

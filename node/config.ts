@@ -126,6 +126,7 @@ function settingsTable(machine: string) {
     joinToken: {
       variable: "JOIN_TOKEN",
       fallback: null as JoinToken | null,
+      secret: true as const,
       doc: "What `ollama-hub token create` printed, for a hub that takes no unknown nodes; the node then trusts that hub only",
       parse: joinToken as (text: string) => JoinToken | null,
     },
@@ -170,6 +171,7 @@ export function nodeHelp(): string {
     "ollama-node: offers this machine's Ollama to a hub.",
     "",
     "  ollama-node                 listen and join the hub",
+    "  ollama-node --accept-hub    trust the hub that answers now, whatever hub was trusted before",
     "  ollama-node --check-config  read the configuration, say whether it can work, and end",
     "",
     "Configuration, from the environment:",

@@ -10,8 +10,9 @@ await runProgram({
   version: VERSION,
   help: nodeHelp,
   configure: (environment) => parseNodeConfig(environment),
-  start: async (config) => {
+  options: ["--accept-hub"],
+  start: async (config, given) => {
     const log = createLogger("ollama-node", config.logLevel, process.stdout.isTTY === true);
-    return startAgent(config, { version: VERSION, log });
+    return startAgent(config, { version: VERSION, log, acceptHub: given.has("--accept-hub") });
   },
 });

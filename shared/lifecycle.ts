@@ -17,8 +17,10 @@ export interface Program<Config> {
   help(): string;
   /** Throws ConfigError. */
   configure(environment: Environment): Config;
-  /** Throws an Error whose message says what to do. */
-  start(config: Config): Promise<Running & { readonly log: Logger }>;
+  /** Further options it takes, such as `--accept-hub`. */
+  readonly options?: readonly string[];
+  /** `given` are those of `options` that are on the command line. Throws an Error whose message says what to do. */
+  start(config: Config, given: ReadonlySet<string>): Promise<Running & { readonly log: Logger }>;
 }
 
 /** The oldest Bun on which aborts, truncation and back-pressure work as this system needs (`reference/bun.md`). */
@@ -34,7 +36,9 @@ const FETCH_LIMIT = "65535";
 /** Runs `program` until it is told to stop. The only code that reads the command line and ends the process. */
 export async function runProgram<Config>(program: Program<Config>): Promise<void> {
   const flags = process.argv.slice(2);
-  const unknown = flags.find((flag) => !["--help", "-h", "--version", "-v", "--check-config"].includes(flag));
+  const { options = [] } = program;
+  const known = ["--help", "-h", "--version", "-v", "--check-config", ...options];
+  const unknown = flags.find((flag) => !known.includes(flag));
   if (unknown !== undefined) fail(`unknown option ${unknown}: try --help`, 2);
   if (flags.includes("--help") || flags.includes("-h")) return say(program.help());
   if (flags.includes("--version") || flags.includes("-v")) return say(`${program.name} ${program.version}`);
@@ -46,7 +50,7 @@ export async function runProgram<Config>(program: Program<Config>): Promise<void
   if (flags.includes("--check-config")) return say("configuration is valid");
   raiseFetchLimit();
 
-  const running = await program.start(config).catch((error: unknown) => {
+  const running = await program.start(config, new Set(flags)).catch((error: unknown) => {
     return fail(error instanceof Error ? error.message : String(error), 1);
   });
   process.on("unhandledRejection", (reason) => running.log.error({ err: reason }, "unhandled rejection"));

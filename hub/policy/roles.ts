@@ -84,6 +84,7 @@ export const ROUTE_ROLES: Readonly<Record<string, LeastRole>> = {
   "POST /explain": "viewer",
 
   // What changes the machines.
+  "DELETE /nodes/:id": "admin",
   "POST /api/pull": "admin",
   "POST /api/push": "admin",
   "POST /api/create": "admin",

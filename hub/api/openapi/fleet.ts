@@ -113,6 +113,9 @@ export const queueAnswer = z.object({
 
 const nodes = z.array(nodeAnswer);
 
+/** Of DELETE /nodes/{id}. */
+const forgottenAnswer = z.object({ node_id: z.string(), status: z.literal("forgotten") });
+
 const EXAMPLE_BEAT = {
   node_id: "attic",
   ipv4: "192.168.1.100",
@@ -134,6 +137,7 @@ export const FLEET: Chapter = {
     ModelDetails: modelDetails,
     Heartbeat: heartbeat,
     HeartbeatAnswer: heartbeatAnswer,
+    Forgotten: forgottenAnswer,
     Gpu: gpu,
     OllamaState: ollamaState,
     DiskModel: diskModel,
@@ -176,6 +180,32 @@ export const FLEET: Chapter = {
       },
     },
     {
+      method: "DELETE",
+      path: "/nodes/:id",
+      id: "forgetNode",
+      tag: "Fleet",
+      summary: "Forget a node and its key",
+      description:
+        "For a machine that was set up anew and has another key: its name is free again. What the node was doing is " +
+        "given up. A node that is still there comes back with its next heartbeat. Without API keys only from the hub's " +
+        "own machine.",
+      parameters: [
+        { in: "path", name: "id", description: "The node's id.", schema: z.string(), example: "old-laptop" },
+      ],
+      answers: {
+        200: {
+          description: "It is forgotten.",
+          content: { "application/json": forgottenAnswer },
+          example: { node_id: "old-laptop", status: "forgotten" },
+        },
+        403: detailAnswer(
+          "It was asked for from another machine, and the hub has no API keys.",
+          "without API keys a node can be forgotten from the hub's own machine only",
+        ),
+        404: detailAnswer("There is no such node, and no key of one.", "Node not found"),
+      },
+    },
+    {
       method: "POST",
       path: "/nodes/heartbeat",
       id: "sendHeartbeat",
@@ -198,7 +228,23 @@ export const FLEET: Chapter = {
           example: { node_id: "attic", status: "ok", ipv4: "192.168.1.100", ipv6: null },
         },
         400: detailAnswer("The heartbeat is wrong; `detail` names the field.", "port: is required (number)"),
+        401: detailAnswer(
+          "The signature is not that of the key it shows.",
+          "the heartbeat is not signed by the key it shows",
+        ),
+        403: detailAnswer(
+          "The hub takes no unknown nodes, and the join token is missing or not good.",
+          "the join token is used up",
+        ),
+        409: detailAnswer(
+          "The name belongs to another key, the heartbeat was heard before, or the node trusts another hub.",
+          "this heartbeat was heard before, or comes after a newer one",
+        ),
         413: detailAnswer("The heartbeat is too large.", "A heartbeat is larger than 16 MB"),
+        428: detailAnswer(
+          "It was signed for an earlier start of the hub: sign it for the one in `X-Hub-Boot-Id`.",
+          "sign the heartbeat for this start of the hub",
+        ),
       },
     },
     {
