@@ -23,6 +23,9 @@ interface Users {
 
 export type FairQueue<W extends Queued> = ReturnType<typeof createFairQueue<W>>;
 
+/** Users of one caller that are remembered without a look at whether they need be. */
+const MOST_USERS = 1_000;
+
 /** An empty queue. */
 export function createFairQueue<W extends Queued>() {
   /** In the order of their turns. */
@@ -50,7 +53,13 @@ export function createFairQueue<W extends Queued>() {
     usersOf.set(caller.id, users);
     const tag = Math.max(users.now, users.last.get(caller.turn) ?? 0) + 1;
     users.last.set(caller.turn, tag);
+    if (users.last.size > MOST_USERS) forget(users);
     return tag;
+  }
+
+  /** Who has had all turns that it was given begins anew anyway. */
+  function forget({ now: time, last: turns }: Users): void {
+    for (const [turn, tag] of turns) if (tag <= time) turns.delete(turn);
   }
 
   /** Lets `waiter`, at `index`, go before those of its caller whose user has had more turns. Returns where it is then. */
