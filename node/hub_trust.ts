@@ -129,7 +129,7 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       if (problem === null) time = { hubBootId: boot_id, offsetMs: time_ms - now() };
       return problem;
     },
-    trusted: () => ({ hubKey, time, closed: hubKey !== null || joinToken !== null }),
+    trusted: () => ({ hubKey, time, closed: hubKey !== null || joinToken !== null || deps.acceptHub }),
     prove(challenge, askedBy) {
       if (!CHALLENGE.test(challenge) || !PUBLIC_KEY.test(askedBy)) return null;
       if (hubKey !== null && askedBy !== hubKey) return null;
