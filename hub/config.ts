@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from "../shared/settings.ts";
 import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
+import { checkTlsFiles, TLS_SETTINGS } from "../shared/tls.ts";
 import { type EnvironmentKey, parseApiKeys } from "./keys.ts";
 import { parseHosts } from "./policy/allowed_hosts.ts";
 import { type Networks, NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
@@ -165,6 +166,7 @@ export const HUB_SETTINGS = {
     parse: flag,
   },
   stateDir: STATE_DIR,
+  ...TLS_SETTINGS,
   join: {
     variable: "JOIN",
     fallback: "auto",
@@ -197,6 +199,7 @@ export function readHubConfig(environment: Environment): HubConfig {
     wholeAnswerTimeout: atLeast("wholeAnswerTimeout"),
   };
   const problems: string[] = [];
+  checkTlsFiles(config);
   if (config.heartbeatInterval * 2 > config.heartbeatTtl) {
     problems.push(
       `HEARTBEAT_TTL_SECONDS=${config.heartbeatTtl} is less than two times HEARTBEAT_INTERVAL=${config.heartbeatInterval}: ` +

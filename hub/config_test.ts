@@ -52,6 +52,9 @@ test("without any variable the hub is the user's own", () => {
     logPrompts: true,
     stateDir: "/state/ollama-connector",
     join: "auto",
+    tlsCert: null,
+    tlsKey: null,
+    tlsClientCa: null,
     useEnvProxy: false,
   });
 });
@@ -89,6 +92,9 @@ test("every variable is read under its own name", () => {
     LOG_PROMPTS: "0",
     STATE_DIR: "/var/lib/hub",
     JOIN: "closed",
+    TLS_CERT: "/tls/cert.pem",
+    TLS_KEY: "/tls/key.pem",
+    TLS_CLIENT_CA: "/tls/ca.pem",
     USE_ENV_PROXY: "1",
   };
   expect(Object.keys(environment).toSorted()).toEqual(
@@ -131,6 +137,9 @@ test("every variable is read under its own name", () => {
     logPrompts: false,
     stateDir: "/var/lib/hub",
     join: "closed",
+    tlsCert: "/tls/cert.pem",
+    tlsKey: "/tls/key.pem",
+    tlsClientCa: "/tls/ca.pem",
     useEnvProxy: true,
   });
 });

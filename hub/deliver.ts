@@ -141,6 +141,7 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     body,
     signal: abort.signal,
     fresh: true,
+    cert: route.cert ?? null,
   });
   // Rejected before the body was asked for: whatever the reason, nothing was delivered.
   response.catch((error) => settle(false, error));

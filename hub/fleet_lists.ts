@@ -44,10 +44,10 @@ export function createFleetLists({ registry, fetch, liveness, tickets }: FleetLi
   async function ask<T>(node: NodeRecord, path: string, schema: z.ZodType<T>): Promise<T | null> {
     const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), node.lost]);
     const ticket = tickets?.for(node, { id: "", method: "GET", path: PATHS.ollama + path, body: null }) ?? null;
-    for (const { origin } of registry.routesOf(node)) {
+    for (const { origin, cert = null } of registry.routesOf(node)) {
       try {
         const headers = withTicket({ headers: { [HEADERS.nodeId]: node.id }, ticket });
-        const response = await fetch(origin + PATHS.ollama + path, { headers, signal });
+        const response = await fetch(origin + PATHS.ollama + path, { headers, signal, cert });
         // An address may have gone to another machine since, whose models are not this node's.
         const isOther = (response.headers.get(HEADERS.nodeId) ?? node.id) !== node.id;
         if (response.status === 200 && !isOther) return schema.parse(parseJson(await readText(response, LARGEST_LIST)));

@@ -33,7 +33,13 @@ export function takeHeartbeat(
   node.ipv6 = ipv6;
   node.port = beat.port;
   const facts = { ...place, source: node.source, port: beat.port };
-  node.routes = routesTo([ipv6, ipv4], beat.port, node.routes, (address) => whyNotDialable(address, facts) === null);
+  node.routes = routesTo(
+    [ipv6, ipv4],
+    beat.port,
+    node.routes,
+    (address) => whyNotDialable(address, facts) === null,
+    key === null ? null : (beat.tls_cert ?? null),
+  );
   for (const origin of node.proven)
     if (!node.routes.some((route) => route.origin === origin)) node.proven.delete(origin);
   setDialable(node, preference);

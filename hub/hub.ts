@@ -3,8 +3,9 @@ import { type Clock, every, systemClock } from "../shared/clock.ts";
 import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
 import { loadIdentity, readRotations } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
-import { type HttpServer, listen } from "../shared/listen.ts";
+import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
+import { readTls, renewalOf } from "../shared/tls.ts";
 import { VERSION } from "../shared/version.ts";
 import { briefOf } from "./api/logs.ts";
 import { describeNode } from "./api/nodes.ts";
@@ -76,7 +77,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     log.warn(`the hub stood still for ${Math.round(ms / 1000)} s; every lease and time limit was extended by that`);
   });
   const gate = openGate({ config, clock, log, nodesClosed: () => joinTokens.isClosed() });
-  const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy });
+  let tls = readTls(config);
+  const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy, ownCert: () => tls });
   const liveness = {
     staleMs: Math.min(STALE_MS, config.heartbeatTtl * 1000),
     expiredMs: config.heartbeatTtl * 1000,
@@ -210,7 +212,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     onData: registry.heard,
   });
 
-  const server = listen({
+  const listener = startListener({
+    tls,
     port: config.port,
     hostname: config.host,
     ...(parts.idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: parts.idleTimeoutSeconds }),
@@ -240,12 +243,24 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     comeback.stop();
     gate.stop();
     stopping.abort();
-    await Promise.race([server.stop(), Bun.sleep(farewellMs)]);
-    await server.stop(true);
+    await Promise.race([listener.stop(), Bun.sleep(farewellMs)]);
+    await listener.stop(true);
   }
 
+  const renew = renewalOf(
+    config,
+    (renewed) => {
+      tls = renewed;
+      listener.renew(renewed);
+    },
+    log,
+  );
+
   return {
-    server,
+    get server() {
+      return listener.server;
+    },
+    reload: tls === null ? undefined : renew,
     registry,
     requestLog,
     live,
@@ -255,7 +270,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     async drain() {
       // A dashboard would never leave by itself.
       live.stop();
-      await Promise.race([server.stop(), Bun.sleep(config.drainTimeout * 1000)]);
+      await Promise.race([listener.stop(), Bun.sleep(config.drainTimeout * 1000)]);
       await end(LAST_BYTES_MS);
     },
   };

@@ -13,6 +13,8 @@ export interface Route {
   readonly address: string;
   /** `http://address:port`. */
   readonly origin: string;
+  /** The certificate it has to show, where it speaks https. */
+  readonly cert?: string | null;
   /** Whether it came through last time; null before the first try. */
   readonly reachable: boolean | null;
   /** Milliseconds of the last probe's round trip. */
@@ -158,13 +160,16 @@ export function routesTo(
   port: number,
   before: readonly Route[],
   mayDial: (address: Address) => boolean = canBeDialled,
+  cert: string | null = null,
 ): Route[] {
   return addresses
     .map((text) => (text === null ? null : parseAddress(text)))
     .filter((address): address is Address => address !== null && mayDial(address))
     .map((address) => {
-      const origin = originOf(address, port);
-      const known = before.find((route) => route.origin === origin);
-      return known ?? { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
+      const plain = originOf(address, port);
+      const origin = cert === null ? plain : plain.replace("http:", "https:");
+      const known = before.find((route) => route.origin === origin && (route.cert ?? null) === cert);
+      const begin = { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
+      return known ?? (cert === null ? begin : { ...begin, cert });
     });
 }

@@ -73,7 +73,7 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
     const question = publicKey === null ? "" : `?challenge=${challenge}&hub=${hubKey}`;
     try {
       const signal = AbortSignal.timeout(times.timeoutMs);
-      const response = await fetch(route.origin + PATHS.health + question, { signal });
+      const response = await fetch(route.origin + PATHS.health + question, { signal, cert: route.cert ?? null });
       const health = nodeHealth.parse(JSON.parse(await readText(response, LARGEST_HEALTH)));
       // An address may have gone to another machine since; its agent's answer is no way to this node.
       if (health.node_id !== node.id) throw new Error(`node ${health.node_id} answers there`);

@@ -167,7 +167,12 @@ async function ask(
   for (const route of routes) {
     try {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]);
-      const response = await fetch(route.origin + path, { method: "HEAD", headers: withTicket(more), signal: limited });
+      const response = await fetch(route.origin + path, {
+        method: "HEAD",
+        headers: withTicket(more),
+        signal: limited,
+        cert: route.cert ?? null,
+      });
       return { kind: "delivered", route, response: Promise.resolve(response) };
     } catch (error) {
       if (signal.aborted) break;

@@ -3,9 +3,10 @@ import { type Clock, systemClock } from "../shared/clock.ts";
 import { createFleetFetch } from "../shared/fleet_fetch.ts";
 import { loadIdentity } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
-import { type HttpServer, listen } from "../shared/listen.ts";
+import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import type { NodeHealth, NodeIntent } from "../shared/protocol.ts";
+import { readCertificate, readTls, renewalOf } from "../shared/tls.ts";
 import { findAddresses } from "./addresses.ts";
 import { createNodeApp } from "./app.ts";
 import type { NodeConfig } from "./config.ts";
@@ -62,7 +63,12 @@ const BODY_LIMIT = 256 * 2 ** 20;
 export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   const { version, log, clock = systemClock, random = Math.random } = options;
   const bootId = crypto.randomUUID();
-  const hubFetch = createFleetFetch({ useEnvironmentProxy: config.useEnvironmentProxy });
+  let tls = readTls(config.tls);
+  const hubFetch = createFleetFetch({
+    useEnvironmentProxy: config.useEnvironmentProxy,
+    ownCert: () => tls,
+    authority: config.hubCa === null ? null : readCertificate("HUB_CA", config.hubCa),
+  });
   // Ollama is on this machine: a proxy has no place in between, whatever the operator wants for the hub.
   const ollama = createOllamaClient(config.ollamaUrl, createFleetFetch());
   let intent: NodeIntent = "serving";
@@ -79,6 +85,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     joinToken,
     acceptHub: options.acceptHub ?? false,
     now: clock.now,
+    cert: () => tls?.cert ?? null,
     onWarning: warn,
   });
   const gate = createTicketGate({
@@ -120,7 +127,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       bootId,
       agentVersion: version,
       slots: config.slots,
-      port: () => portOf(server),
+      port: () => portOf(listener.server),
       intent: () => intent,
       ollama: () => watch.state,
       addresses: () => findAddresses({ ipv4: config.advertiseIPv4, ipv6: config.advertiseIPv6 }),
@@ -159,7 +166,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     };
   }
 
-  const server = listen({
+  const listener = startListener({
+    tls,
     hostname: config.host,
     port: config.port,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
@@ -173,7 +181,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     }),
     onFallback: (sentence) => log.warn(sentence),
   });
-  const port = portOf(server);
+  const port = portOf(listener.server);
   log.info(
     { node_id: config.nodeId, port, ollama: config.ollamaUrl, hub: config.serverUrl, slots: slots.size, version },
     `node ${config.nodeId} listens on port ${port}`,
@@ -198,11 +206,22 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     if (!ended) heartbeat.start();
   });
 
+  const renew = renewalOf(
+    config.tls,
+    (renewed) => {
+      tls = renewed;
+      listener.renew(renewed);
+      // The hub takes the node for somebody else until it knows the new one.
+      heartbeat.listen();
+    },
+    log,
+  );
+
   async function stop(): Promise<void> {
     ended = true;
     watch.stop();
     heartbeat.stop();
-    await server.stop(true);
+    await listener.stop(true);
   }
 
   return {
@@ -210,6 +229,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     port,
     bootId,
     joined: heartbeat.joined,
+    reload: tls === null ? undefined : renew,
     async drain() {
       intent = "draining";
       heartbeat.changed();
@@ -224,7 +244,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       intent = "left";
       await heartbeat.finish(LAST_HEARTBEAT_MS);
       // What is finished may still be on its way to the hub; what is not finished now is cut.
-      if (slots.running === 0) await atMost(FLUSH_MS, server.stop());
+      if (slots.running === 0) await atMost(FLUSH_MS, listener.stop());
       await stop();
     },
     stop,

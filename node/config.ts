@@ -18,6 +18,7 @@ import {
   wholeNumber,
 } from "../shared/settings.ts";
 import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
+import { checkTlsFiles, TLS_SETTINGS, type TlsFiles } from "../shared/tls.ts";
 
 /** Which address of one family the node tells the hub: what it finds, none at all, or this one. */
 export type Advertise = "detect" | "none" | Address;
@@ -44,6 +45,9 @@ export interface NodeConfig {
   readonly stateDir: string;
   /** What lets it join a hub that is closed to unknown nodes; also says which hub that is. */
   readonly joinToken: JoinToken | null;
+  readonly tls: TlsFiles;
+  /** File of the hub's certificate, or of its authority's; null for the usual authorities. */
+  readonly hubCa: string | null;
 }
 
 function settingsTable(machine: string) {
@@ -123,6 +127,13 @@ function settingsTable(machine: string) {
       parse: oneOf(...LOG_LEVELS),
     },
     stateDir: STATE_DIR,
+    ...TLS_SETTINGS,
+    hubCa: {
+      variable: "HUB_CA",
+      fallback: null as string | null,
+      doc: "File of the hub's certificate or its authority's (PEM), for a SERVER_URL with https:// that is not known to the world",
+      parse: (text: string): string | null => text,
+    },
     joinToken: {
       variable: "JOIN_TOKEN",
       fallback: null as JoinToken | null,
@@ -157,7 +168,15 @@ export function parseNodeConfig(environment: Environment, machine: string = host
     useEnvironmentProxy: read.useEnvironmentProxy,
     stateDir: stateFolder(read.stateDir, environment),
     joinToken: read.joinToken,
+    tls: tlsFilesOf(read),
+    hubCa: read.hubCa,
   };
+}
+
+function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): TlsFiles {
+  const files = { tlsCert, tlsKey, tlsClientCa };
+  checkTlsFiles(files);
+  return files;
 }
 
 /** Every setting of the node as [variable, default, description], for --help and the README. */

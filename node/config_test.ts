@@ -19,6 +19,8 @@ describe("parseNodeConfig", () => {
       useEnvironmentProxy: false,
       stateDir: "/state/ollama-connector",
       joinToken: null,
+      tls: { tlsCert: null, tlsKey: null, tlsClientCa: null },
+      hubCa: null,
     });
   });
 

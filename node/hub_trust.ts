@@ -15,6 +15,8 @@ export interface HubTrustDeps {
   readonly serverUrl: string;
   readonly nodeId: string;
   readonly bootId: string;
+  /** The certificate (PEM) this node listens with now; null for http. */
+  readonly cert?: () => string | null;
   /** Null where the operator gave none. */
   readonly joinToken: JoinToken | null;
   /** The operator says that whatever hub answers next is the one. */
@@ -100,7 +102,9 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
   return {
     introduce(body) {
       const keys = { public_key: identity.publicKey, key_kept: identity.kept };
-      return { ...body, ...keys, ...(hubKey === null ? {} : { hub_key: hubKey }) };
+      const cert = deps.cert?.() ?? null;
+      const known = { ...(hubKey === null ? {} : { hub_key: hubKey }), ...(cert === null ? {} : { tls_cert: cert }) };
+      return { ...body, ...keys, ...known };
     },
     sign(text, seq, challenge) {
       const bodyHash = hashOf(text);

@@ -8,6 +8,8 @@ export interface Running {
   drain(): Promise<void>;
   /** Ends everything now. */
   stop(): Promise<void>;
+  /** Reads anew what may change while it runs. Where there is none, SIGHUP ends the program as it ends any other. */
+  reload?: (() => void) | undefined;
 }
 
 export interface Program<Config> {
@@ -92,6 +94,8 @@ function stopOnSignal(running: Running & { readonly log: Logger }): void {
     running.log.info("stopped");
     process.exit(0);
   };
+  const { reload } = running;
+  if (reload) process.on("SIGHUP", reload);
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
 }

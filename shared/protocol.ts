@@ -134,6 +134,8 @@ export const heartbeat = z.object({
   public_key: publicKey.nullish(),
   /** False when the key ends with the process: its folder cannot be written. */
   key_kept: z.boolean().nullish(),
+  /** The certificate (PEM) it listens with, where it speaks https. Counts only where the heartbeat is signed. */
+  tls_cert: z.string().max(16_000).nullish(),
   /** The hub's key, as this node knows it from before. */
   hub_key: publicKey.nullish(),
 });

@@ -33,6 +33,7 @@ export const HEARTBEAT_NOTES: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType
   [beat.gpu, "Its graphics processors."],
   [beat.public_key, "The node's own key (Ed25519, base64url), which signs the heartbeat in `X-Signature`."],
   [beat.key_kept, "False when the key ends with the agent: its folder cannot be written."],
+  [beat.tls_cert, "The certificate (PEM) the agent listens with, where it speaks https."],
   [beat.hub_key, "The hub's key, as the node knows it from before."],
   [beat.intent, "Take work, finish what it has, or nothing any more."],
   [gpu.shape.utilization, "Ratio 0 to 1."],
