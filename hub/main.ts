@@ -1,4 +1,5 @@
 /** The hub as a program. */
+import { systemClock } from "../shared/clock.ts";
 import { runProgram } from "../shared/lifecycle.ts";
 import { createLogger } from "../shared/log.ts";
 import { settingsHelp } from "../shared/settings.ts";
@@ -11,7 +12,7 @@ const command = process.argv.slice(2);
 if (isCommand(command)) {
   const print = (text: string) => void process.stdout.write(`${text}\n`);
   const complain = (text: string) => void process.stderr.write(`${text}\n`);
-  process.exit(runCommand(command, { environment: process.env, now: () => new Date(), print, complain }));
+  process.exit(runCommand(command, { environment: process.env, now: systemClock.wall, print, complain }));
 }
 
 await runProgram<HubConfig>({
