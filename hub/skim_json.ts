@@ -46,10 +46,7 @@ export function isTooDeep(bytes: Uint8Array, deepest: number): boolean {
  * come out as their outline, with `"(123456 bytes)"` in the place of what is left out: parsing 100 MB takes half a second
  * or, made for it, eight, in which no other stream would move. What Ollama would refuse as malformed may come out too.
  */
-export function skimJson(
-  bytes: Uint8Array,
-  { known = NONE, texts = NONE, deepest }: SkimOptions = {},
-): unknown {
+export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE, deepest }: SkimOptions = {}): unknown {
   const start = skipBlanks(bytes, 0);
   const [most, tooDeep] = deepest === undefined ? [DEEPEST, undefined] : [deepest, TOO_DEEP];
   if (bytes[start] === OPENING_BRACKET && isTooDeep(bytes, most)) return tooDeep;
