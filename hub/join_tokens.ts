@@ -59,25 +59,26 @@ export const NEW_TOKEN: NewToken = { uses: 10, ttlMs: 24 * 3_600_000, node: null
 /** The tokens in the folder `stateDir`. */
 export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps): JoinTokens {
   const path = join(stateDir, "tokens.json");
-  let known: readonly StoredToken[] | null = null;
+  let known: readonly StoredToken[] | null | "broken" = null;
   let knownAs = "";
 
   /** What is there now: `ollama-hub token` changes it from another process. */
-  function file(): readonly StoredToken[] | null {
+  function file(): typeof known {
     const now = stampOf(path);
     if (now === knownAs) return known;
     const text = readStateFile(path);
     const value = text === null ? null : parseJson(text);
-    // Not as if there were none: that would open the hub.
-    if (text !== null && !Array.isArray(value)) {
-      throw new Error(`${path} is not a list of tokens: restore it or delete it`);
-    }
-    known = value as StoredToken[] | null;
+    known = text === null ? null : Array.isArray(value) ? (value as StoredToken[]) : "broken";
     knownAs = now;
     return known;
   }
 
-  const read = () => file() ?? [];
+  /** Throws where it is broken, so that nothing is written over it. */
+  function read(): readonly StoredToken[] {
+    const tokens = file();
+    if (tokens === "broken") throw new Error(`${path} is not a list of tokens: restore it or delete it`);
+    return tokens ?? [];
+  }
 
   function write(tokens: readonly StoredToken[]): void {
     writeStateFile(path, `${JSON.stringify(tokens, null, 1)}\n`);
@@ -106,6 +107,7 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
       write(rest);
       return true;
     },
+    // A file that is broken is not as if there were none: that would open the hub.
     isClosed: () => mode === "closed" || (mode === "auto" && file() !== null),
     use(shown, signed, nodeId) {
       if (shown === "") {
@@ -114,6 +116,7 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
           "with JOIN_TOKEN set to it"
         );
       }
+      if (file() === "broken") return "this hub cannot read its join tokens: its operator has to restore tokens.json";
       const [id = "", proof = ""] = shown.split(".", 2);
       const token = read().find((each) => each.id === id);
       if (token === undefined || !isProof(proof, signed, token.hash)) return "the join token is not one of this hub's";

@@ -69,7 +69,9 @@ test("a file that is broken closes rather than opens", () => {
   const tokens = tokensIn(stateDir);
   tokens.create(NEW_TOKEN);
   writeFileSync(join(stateDir, "tokens.json"), "{");
-  expect(() => tokens.isClosed()).toThrow("is not a list of tokens");
+  expect(tokens.isClosed()).toBe(true);
+  expect(tokens.use("id.proof", "signed", "a")).toContain("cannot read its join tokens");
+  expect(() => tokens.create(NEW_TOKEN)).toThrow("is not a list of tokens");
 });
 
 test.each([

@@ -55,8 +55,8 @@ const DAY_MS = 86_400_000;
 const MOST_BINDINGS = 10_000;
 /** Milliseconds between two alarms about the same node. */
 const ALARM_EVERY_MS = 60_000;
-/** Starts of one agent that are remembered. */
-const MOST_BOOTS = 1_000;
+/** Starts of one agent that are remembered: half a day of one that falls over every five seconds. */
+const MOST_BOOTS = 10_000;
 
 const taken: Judgement = { kind: "taken" };
 
@@ -130,8 +130,8 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
     lastSeq.set(node_id, boots);
     const last = boots.get(boot);
     if (seq == null || (last !== undefined && seq <= last)) return true;
-    if (last === undefined && boots.size >= MOST_BOOTS) return true;
     boots.set(boot, seq);
+    if (boots.size > MOST_BOOTS) boots.delete(boots.keys().next().value ?? "");
     return false;
   }
 

@@ -152,6 +152,24 @@ describe("a node that has joined", () => {
 });
 
 describe("an address", () => {
+  test("that has not been proven yet is waited for: a job right after joining is served, and a restarted hub's first one", async () => {
+    const ollama = await ollamaOf();
+    const stateDir = emptyStateFolder();
+    const hub = hubOf(stateDir);
+    const statuses: number[] = [];
+    for (let round = 0; round < 10; round++) {
+      const { node } = await nodeOf(hub, { nodeId: `n${round}`, ollamaUrl: ollama.url });
+      await node.joined;
+      const pin = { method: "POST", body: JSON.stringify(BODY), headers: { "x-node-id": node.nodeId } };
+      statuses.push((await fetch(`${hub.url}/api/generate`, pin)).status);
+    }
+    expect(statuses).toEqual(statuses.map(() => 200));
+    await hub.stop();
+    const again = hubOf(stateDir, hub.port);
+    await eventually(async () => expect((await again.nodes()).size).toBe(10));
+    expect((await again.job(BODY)).status).toBe(200);
+  });
+
   test("is used only where the node itself answers: no prompt goes to one that somebody else has", async () => {
     const ollama = await ollamaOf();
     const hub = hubOf(emptyStateFolder());
