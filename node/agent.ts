@@ -54,6 +54,7 @@ const LOADING_AFTER_MS = 1000;
 const FIRST_LOOK_PATIENCE_MS = 1000;
 const LAST_HEARTBEAT_MS = 2000;
 const FLUSH_MS = 2000;
+const HUB_HEARD_MS = 1000;
 const SELDOM_MS = 10_000;
 
 /** Bytes of a request body that is held: a prompt with pictures in it. What only flows through, blobs, has no limit. */
@@ -175,6 +176,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       nodeId: config.nodeId,
       execute,
       gate,
+      hubHeard: () => atMost(HUB_HEARD_MS, heartbeat.heard()),
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
       log,

@@ -16,6 +16,8 @@ export interface NodeAppDeps {
   readonly execute: Execute;
   readonly ollamaFace: OllamaFace;
   readonly gate: TicketGate;
+  /** Resolves when the hub has been heard again, or soon: a ticket that came before its answer is judged after it. */
+  readonly hubHeard?: () => Promise<void>;
   /** What GET /health says; never waits for anything. A challenge is answered as `proof`. */
   readonly health: (challenge: string, hubKey: string) => NodeHealth;
   readonly log: Logger;
@@ -33,7 +35,7 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export type NodeApp = (request: Request, server: HttpServer) => Response | Promise<Response>;
 
 /** The node's application. */
-export function createNodeApp({ nodeId, execute, ollamaFace, gate, health, log }: NodeAppDeps): NodeApp {
+export function createNodeApp({ nodeId, execute, ollamaFace, gate, hubHeard, health, log }: NodeAppDeps): NodeApp {
   const app = new Hono<Env>();
 
   app.use(async (context, next) => {
@@ -57,7 +59,12 @@ export function createNodeApp({ nodeId, execute, ollamaFace, gate, health, log }
 
   // Nor must anybody but the hub, once this node has one.
   app.use(async (context, next) => {
-    const admission = gate(context.req.raw, isBlob(context.req.raw));
+    const judge = () => gate(context.req.raw, isBlob(context.req.raw));
+    let admission = judge();
+    if (admission.kind === "refused" && admission.stale && hubHeard) {
+      await hubHeard();
+      admission = judge();
+    }
     if (admission.kind === "refused") return noTicket(admission.detail, admission.stale);
     context.set("bodyHash", admission.bodyHash);
     return next();

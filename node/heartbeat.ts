@@ -23,6 +23,8 @@ export interface HeartbeatLoop {
   finish(timeoutMs: number): Promise<void>;
   /** Ends the loop without a word. */
   stop(): void;
+  /** Resolves when the hub has answered once more, or has not in its time. */
+  heard(): Promise<void>;
   /** Resolves when the hub has accepted this node for the first time. */
   readonly joined: Promise<void>;
 }
@@ -63,6 +65,7 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
   let stopped = false;
   let cancelNext = () => {};
   let stopLooking = () => {};
+  let nextAnswer = Promise.withResolvers<void>();
   let listenedAt = Number.NEGATIVE_INFINITY;
 
   async function beat(reason: string): Promise<void> {
@@ -73,6 +76,8 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
     log.debug({ reason, seq: seq + 1 }, "heartbeat");
     const outcome = await send(HEARTBEAT_TIMEOUT_MS);
     sending = false;
+    nextAnswer.resolve();
+    nextAnswer = Promise.withResolvers();
     if (stopped) return;
     learn(outcome, telling);
     const again = standing?.kind === "unreachable" ? null : reasonToSendNow(told, announced());
@@ -153,6 +158,7 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
       const reason = reasonToSendNow(told, announced());
       if (reason !== null) void beat(reason);
     },
+    heard: () => nextAnswer.promise,
     listen() {
       if (standing === null || clock.now() - listenedAt < LISTEN_AGAIN_MS) return;
       listenedAt = clock.now();
