@@ -110,6 +110,7 @@ function addKey(stateDir: string, args: readonly string[], { now, print }: Comma
   writeKeys(stateDir, [...keys, created.data]);
   print(`${secret}\n`);
   print(`Key ${name} (${role}), shown this once. Send it as Authorization: Bearer KEY, or call http://HUB:8000/k/KEY`);
+  print(`What is kept of it is in ${stateDir}, which has to be the hub's STATE_DIR and readable by its user.`);
   if (keys.length === 0) print("From now on the hub asks every caller for a key, this machine's too.");
 }
 
