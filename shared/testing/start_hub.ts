@@ -28,6 +28,8 @@ export interface TestHub {
   nodeThat(id: string, condition: (node: NodeJson) => boolean): Promise<NodeJson>;
   /** The newest requests of GET /logs, newest first. */
   logs(limit?: number): Promise<RequestRecord[]>;
+  /** Requests that have begun and not ended. */
+  running(): number;
   drain(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -86,6 +88,7 @@ export function startTestHub({ environment = {}, key, ...parts }: StartHubOption
       }),
     logs: async (limit = 1000) =>
       (await (await fetch(`${url}/logs?limit=${limit}`, { headers: own })).json()) as RequestRecord[],
+    running: () => hub.requestLog.running().size,
     drain: hub.drain,
     stop: hub.stop,
   };
