@@ -1,15 +1,16 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { parseAddress } from "../../shared/address.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
-import { PATHS } from "../../shared/protocol.ts";
+import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
 import { type Gate, rulesNow } from "../gate.ts";
 import type { StoredKey } from "../key_file.ts";
 import { type Access, type AccessRequest, judgeAccess } from "../policy/access.ts";
 import { isWellFormedHost } from "../policy/allowed_hosts.ts";
 import type { Caller } from "../policy/callers.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
+import type { RequestLog } from "../request_log.ts";
 import type { HubEnv } from "./body.ts";
 import { type Holder, holderOf } from "./credentials.ts";
 import { refusalFor } from "./refusal.ts";
@@ -17,6 +18,7 @@ import { refusalFor } from "./refusal.ts";
 export interface GuardDeps {
   readonly gate: Gate;
   readonly log: Pick<Logger, "warn">;
+  readonly requestLog: RequestLog;
 }
 
 /** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler (faults.md 0.6). */
@@ -41,7 +43,10 @@ const TOLD = 200;
  * Judges every request and lets `admit` say no to those that only lack a key, so that the headers for web pages are on
  * that answer too. `registered` may grow until the first request.
  */
-export function guard({ gate, log }: GuardDeps, registered: readonly ListedRoute[]): MiddlewareHandler<HubEnv> {
+export function guard(
+  { gate, log, requestLog }: GuardDeps,
+  registered: readonly ListedRoute[],
+): MiddlewareHandler<HubEnv> {
   const askedFor = roleFinder(registered);
   const told = new Set<string>();
 
@@ -55,6 +60,7 @@ export function guard({ gate, log }: GuardDeps, registered: readonly ListedRoute
     const holder: Holder = rules.mode === "open" ? STRANGER : holderOf(context, gate.keys, gate.sessions);
     const access = judgeAccess(accessRequest(context, path, askedFor, holder), rules);
     if (!access.allowed) {
+      if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
       tellOnce(access, peerAddress(context.env, request));
       // The headers for pages, and Ollama's own answer to one that may not use it, are the business of `cors`.
       const later = access.why === "credential" || access.why === "role" || hasOrigin(access, request);
@@ -80,6 +86,19 @@ export function guard({ gate, log }: GuardDeps, registered: readonly ListedRoute
   }
 }
 
+/** Who is gone before its address was asked for is from nowhere, and hears no answer. The log has what was asked for work. */
+function left(context: Context<HubEnv>, requestLog: Pick<RequestLog, "begin">): Response {
+  const { method, path } = context.req;
+  if (counts(method, path)) {
+    const requestId = crypto.randomUUID();
+    const start = { requestId, clientIp: "", endpoint: path, method, model: null, stream: false, json: null };
+    requestLog
+      .begin(start)
+      .finish({ status: CLIENT_CLOSED_REQUEST, error: "the client left before anything of it was read" });
+  }
+  return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+}
+
 type Refusal = Extract<Access, { allowed: false }>;
 
 const STRANGER: Holder = { credential: { kind: "none" }, key: null };
@@ -89,7 +108,7 @@ function hasOrigin({ why }: Refusal, request: Request): boolean {
 }
 
 /** Refuses those the guard has not let in, and those who take too much. Belongs behind `cors`. */
-export function admit({ gate }: GuardDeps): MiddlewareHandler<HubEnv> {
+export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubEnv> {
   return async (context, next) => {
     const { path, method } = context.req;
     const refusal = context.get("refusal");
