@@ -30,7 +30,10 @@ await runProgram<HubConfig>({
     // A container's limit where there is one, else what the machine has.
     const hub = startHub(config, { log, memory: process.constrainedMemory() });
     const { port } = hub.server;
-    log.info({ version: VERSION, port, host: config.host }, `dashboard and API: ${config.tlsCert === null ? "http" : "https"}://localhost:${port}`);
+    log.info(
+      { version: VERSION, port, host: config.host },
+      `dashboard and API: ${config.tlsCert === null ? "http" : "https"}://localhost:${port}`,
+    );
     return { ...hub, log };
   },
 });

@@ -170,7 +170,13 @@ test("a node's heartbeat follows the same rule while nodes need no token, whatev
 });
 
 test("whether the hub runs, everybody may know", () => {
-  const strange = { ...usual, source: parseAddress("203.0.113.1"), host: "evil.example", forwarded: "via", isHealth: true };
+  const strange = {
+    ...usual,
+    source: parseAddress("203.0.113.1"),
+    host: "evil.example",
+    forwarded: "via",
+    isHealth: true,
+  };
   expect([statusOf(strange), statusOf(strange, { ...RULES, mode: "closed" })]).toEqual([200, 200]);
 });
 
@@ -184,7 +190,12 @@ test("closed: every key × every kind of route, from wherever and by whatever na
           const role = credential.kind === "key" ? credential.role : "anonymous";
           const right =
             credential.kind === "two" ? 400 : satisfies(role, asked) ? 200 : credential.kind === "key" ? 403 : 401;
-          expect([address, name, asked, statusOf(request, { ...RULES, mode: "closed" })]).toEqual([address, name, asked, right]);
+          expect([address, name, asked, statusOf(request, { ...RULES, mode: "closed" })]).toEqual([
+            address,
+            name,
+            asked,
+            right,
+          ]);
         }
       }
     }
@@ -212,7 +223,9 @@ test("every refusal says what to set or to send", () => {
     const access = judgeAccess({ ...usual, ...changes }, rules);
     return access.allowed ? "" : access.sentence;
   };
-  expect(sentence({ source: parseAddress("203.0.113.7") })).toMatch(/203\.0\.113\.7.*API_KEYS.*TRUSTED_NETWORKS=203\.0\.113\.7/);
+  expect(sentence({ source: parseAddress("203.0.113.7") })).toMatch(
+    /203\.0\.113\.7.*API_KEYS.*TRUSTED_NETWORKS=203\.0\.113\.7/,
+  );
   expect(sentence({ source: parseAddress("2001:db8::7"), asked: "node" })).toMatch(/JOIN_TOKEN/);
   expect(sentence({ host: "hub.example.com:8000" })).toContain("ALLOWED_HOSTS=hub.example.com,");
   expect(sentence({ forwarded: "forwarded" })).toMatch(/forwarded.*API_KEYS/);
@@ -222,15 +235,19 @@ test("every refusal says what to set or to send", () => {
 
 test("networks that are called one's own are near", () => {
   const trustedNetworks = parseNetworks("203.0.113.0/24, 2001:db8:1::/48,198.51.100.7");
-  const near = (address: string) => statusOf({ ...usual, source: parseAddress(address) }, { ...RULES, trustedNetworks }) === 200;
+  const near = (address: string) =>
+    statusOf({ ...usual, source: parseAddress(address) }, { ...RULES, trustedNetworks }) === 200;
   const cases = ["203.0.113.255", "::ffff:203.0.113.1", "2001:db8:1:ff::9", "198.51.100.7", "192.168.1.1"];
   expect(cases.filter((address) => !near(address))).toEqual([]);
   expect(["203.0.114.1", "2001:db8:2::1", "198.51.100.8", "cb00:7100::"].filter(near)).toEqual([]);
 });
 
-test.each(["0.0.0.0/0", "::/0", "10.0.0.0/33", "hub", "10.0.0.0/", "10.0.0.0/x", "fe80::1%eth0/64"])("%s is no network", (text) => {
-  expect(() => parseNetworks(text)).toThrow(text);
-});
+test.each(["0.0.0.0/0", "::/0", "10.0.0.0/33", "hub", "10.0.0.0/", "10.0.0.0/x", "fe80::1%eth0/64"])(
+  "%s is no network",
+  (text) => {
+    expect(() => parseNetworks(text)).toThrow(text);
+  },
+);
 
 test("a decision takes microseconds", () => {
   const rules = { ...RULES, trustedNetworks: parseNetworks("2001:db8:1::/48") };
