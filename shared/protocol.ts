@@ -77,7 +77,20 @@ const addressOf = (family: "IPv4" | "IPv6") =>
 /** Characters of a node's metadata; every one of them is in every answer of GET /nodes. */
 const LARGEST_METADATA = 16_000;
 
+/** Levels of it. To find out by writing it that it cannot be written takes seconds, in which nothing else moves. */
+const DEEPEST_METADATA = 64;
+
+function isShallow(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST_METADATA) return false;
+    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []));
+  }
+  return true;
+}
+
 function isSmallJson(value: unknown): boolean {
+  if (!isShallow(value)) return false;
   try {
     return JSON.stringify(value).length <= LARGEST_METADATA;
   } catch {

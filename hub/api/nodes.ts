@@ -15,7 +15,9 @@ import { isProven, type NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
 import type { Registry } from "../registry.ts";
+import { isTooDeep } from "../skim_json.ts";
 import { type HubEnv, readBody } from "./body.ts";
+import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 
 /** Bytes: ten thousand model names fit. */
 const LARGEST_HEARTBEAT = 16_000_000;
@@ -38,6 +40,8 @@ export async function receiveHeartbeat(
   if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
   const beat = heartbeat.safeParse(json);
   if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
+  // What is kept of it is written into every answer about nodes.
+  if (isTooDeep(bytes, DEEPEST_BODY)) return context.json({ detail: NESTED_TOO_DEEPLY }, 400);
   const judgement = nodeKeys.judge(beat.data, bytes, context.req.raw.headers);
   if (judgement.kind === "refused") return context.json({ detail: judgement.detail }, judgement.status);
   const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
