@@ -9,11 +9,6 @@ const DOCUMENTS = [ROOT, join(ROOT, "docs")]
   .filter((file) => file.endsWith(".md"))
   .map((file) => relative(ROOT, file));
 
-/** Files that are on their way; each is to be taken off when it is there. */
-const COMING = ["SECURITY.md"];
-/** Screenshots are taken by hand. */
-const PICTURES = "docs/screenshots/";
-
 /** Names of files that are not the repository's: on the reader's machine, made by a build, or of other projects. */
 const NOT_OURS = /^(\/|~|\.?\/?dist\/|[^/]*…|logs\.html$|ollama\.)|[*{}<>$]/;
 const FILE = /^[\w./-]+\.(ts|js|md|sh|json|yml|yaml|toml|html|css)$/;
@@ -36,7 +31,7 @@ function withoutBlocks(markdown: string): string {
 }
 
 function isThere(path: string): boolean {
-  return existsSync(join(ROOT, path)) || COMING.includes(path) || path.startsWith(PICTURES);
+  return existsSync(join(ROOT, path));
 }
 
 test.each(DOCUMENTS)("%s links to what is there", async (document) => {

@@ -1,6 +1,7 @@
 /** A request that was let in is not lost to a machine that is only being started again, nor to a full room. */
 import { expect, test } from "bun:test";
 import { type FakeNode, jsonResponse, startFakeNode } from "../shared/testing/fake_node.ts";
+import { signedHeartbeat } from "../shared/testing/signed_heartbeat.ts";
 import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
 import { eventually, type TestHub } from "../shared/testing/start_hub.ts";
 
@@ -50,9 +51,9 @@ test("those who wait outlive a restart of Ollama", async () => {
   const { node_id, models, ...a } = await fleet.hub.nodeThat("a", () => true);
   const answers = await crowded(fleet, 2);
   const health = (ok: boolean) =>
-    fleet.hub.heartbeat({
+    signedHeartbeat(fleet.hub.url, {
       node_id,
-      models,
+      models: [...models],
       ipv4: a.ipv4,
       port: fleet.node("a").port,
       slots: 1,

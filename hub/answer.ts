@@ -1,6 +1,7 @@
 /** The ways a request ends towards its client: a node's answer, a refusal, or nobody there any more. */
 import { CLIENT_CLOSED_REQUEST, HEADERS } from "../shared/protocol.ts";
 import type { Comeback } from "./comeback.ts";
+import { queueShare } from "./faces/wording.ts";
 import type { Failed } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { whyNobody } from "./no_node.ts";
@@ -81,6 +82,8 @@ export function describe(refusal: Refusal): string {
       return `All candidate nodes failed: ${refusal.failures.map(({ nodeId, message }) => `${nodeId}: ${message}`).join("; ")}`;
     case "queue_full":
       return `All slots are taken and ${refusal.waiting} requests wait already; try again in ${refusal.retryAfterSeconds} s`;
+    case "queue_share":
+      return queueShare(refusal.waiting);
     case "queue_timeout":
       return `No slot became free in time; try again in ${refusal.retryAfterSeconds} s`;
     case "stopping":

@@ -5,12 +5,16 @@ import { HEADERS, PATHS } from "../shared/protocol.ts";
 import { accountRoutes } from "./api/account.ts";
 import { type HubEnv, releaser } from "./api/body.ts";
 import { cors } from "./api/cors.ts";
+import { routedPath } from "./api/credentials.ts";
 import { dashboard } from "./api/dashboard.ts";
 import { docsRoutes } from "./api/docs.ts";
 import { eventsRoute } from "./api/events.ts";
 import { explainRoute } from "./api/explain.ts";
+import { forgetNode } from "./api/forget.ts";
+import { admit, type GuardDeps, guard } from "./api/guard.ts";
 import { jobsRoute } from "./api/jobs.ts";
 import { listRoutes } from "./api/lists.ts";
+import { loginRoutes } from "./api/login.ts";
 import { logsRoutes } from "./api/logs.ts";
 import { manageRoutes } from "./api/manage.ts";
 import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
@@ -23,30 +27,35 @@ import type { ManageDeps } from "./api/visit.ts";
 import type { Comeback } from "./comeback.ts";
 import type { DigestWatch } from "./digest_watch.ts";
 import type { Live } from "./live.ts";
+import type { NodeKeys } from "./node_keys.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
 import type { Stats } from "./stats.ts";
 
-export interface HubAppDeps extends ManageDeps {
+export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly allowedOrigins: AllowedOrigins;
   readonly digests: DigestWatch;
   readonly log: Logger;
   readonly live: Live;
   readonly stats: Stats;
   readonly comeback: Pick<Comeback, "heard" | "underWay">;
+  readonly nodeKeys: NodeKeys;
   /** New at every start of the hub; nodes register again when it changes. */
   readonly bootId: string;
 }
 
 /** Builds the hub's router. It listens to nothing; `fetch` takes the Bun server as its second argument. */
 export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
-  const app = new Hono<HubEnv>();
+  // A key before the path is gone before anything sees it.
+  const app = new Hono<HubEnv>({ getPath: routedPath });
   const { registry } = hub;
 
   app.use(async (context, next) => {
     await next();
     context.header(HEADERS.hubBootId, hub.bootId);
   });
+  app.use(guard(hub, app.routes));
   app.use(cors(hub.allowedOrigins, hub.log));
+  app.use(admit(hub));
   app.use(strictMethods(app.routes));
   app.notFound(unrouted);
   app.onError((error, context) => {
@@ -56,9 +65,10 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     return context.json({ detail: "Internal error in the hub; its log has the details" }, 500);
   });
 
+  app.route("/", loginRoutes(hub));
   app.get(PATHS.healthz, (context) => context.json({ status: "ok" }));
 
-  app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, registry, hub.comeback));
+  app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, hub));
 
   app.get("/nodes", (context) => {
     const now = registry.now();
@@ -69,6 +79,8 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     if (!node) return context.json({ detail: "Node not found" }, 404);
     return context.json(describeNode(node, registry.now(), hub));
   });
+
+  app.delete("/nodes/:id", (context) => forgetNode(context, hub));
 
   app.post("/jobs", (context) => serve(context, jobsRoute, hub));
   app.route("/", queueRoute(hub));

@@ -1,6 +1,8 @@
-/** The waiting room: bounded, first come first served per model, left at once by who gives up. */
+/** The waiting room: bounded, callers in turn for each model, one caller first come first served, left at once by who gives up. */
 import type { Clock } from "../shared/clock.ts";
 import type { ModelKey } from "../shared/model_name.ts";
+import { createFairQueue, type FairQueue, type Queued } from "./fair_queue.ts";
+import { ANYBODY, type Caller } from "./policy/callers.ts";
 
 /** What a waiter's turn brings: look again, waited too long, the client left, or the hub is shutting down. */
 export type Turn = "look" | "timeout" | "left" | "stopping";
@@ -19,7 +21,7 @@ export interface Ticket extends Disposable {
 
 export interface WaitingRoomOptions {
   readonly clock: Clock;
-  /** Waiters at most, all models together; up to a quarter more when a few models fill it. */
+  /** Waiters at most, all models together; up to a quarter more when a few models, or callers, fill it. */
   readonly size: number;
   /** Milliseconds a waiter stays at most. */
   readonly timeoutMs: number;
@@ -28,6 +30,8 @@ export interface WaitingRoomOptions {
 }
 
 export interface WaiterOptions {
+  /** Whose turn it takes; all are one where nothing is said. */
+  readonly caller?: Caller;
   /** It was placed already, so it goes before the rest. */
   readonly front?: boolean;
   /** Milliseconds the same request waited here before. */
@@ -46,7 +50,7 @@ export interface WaitingFor {
 
 export type WaitingRoom = ReturnType<typeof createWaitingRoom>;
 
-interface Waiter {
+interface Waiter extends Queued {
   /** Set while it waits for its turn. */
   resolve: ((turn: Turn) => void) | null;
   /** Capacity changed while it was not waiting: it was looking, and what it saw may be old. */
@@ -59,12 +63,14 @@ interface Waiter {
 
 const NEVER = new AbortController().signal;
 
-/** Part of the room's size by which it is overfilled at most, by models of which few wait, when others fill it. */
+/** Part of the room's size by which it is overfilled at most, by models or callers of which few wait, when others fill it. */
 const SPARE = 0.25;
 
 /** An empty waiting room. */
 export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: WaitingRoomOptions) {
-  const queues = new Map<ModelKey, Waiter[]>();
+  const queues = new Map<ModelKey, FairQueue<Waiter>>();
+  /** Waiters of each caller, for all models together. */
+  const counts = new Map<string, number>();
   let length = 0;
 
   function wake(waiter: Waiter | undefined): void {
@@ -79,12 +85,28 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
     return true;
   }
 
-  /** True when one more for `model` may wait: one model's waiters do not fill the room for the others. */
-  function hasRoomFor(model: ModelKey): boolean {
+  /** True when one more may wait: one model's waiters, or one caller's, do not fill the room for the others. */
+  function hasRoomFor(model: ModelKey, { id }: Caller): boolean {
     if (length < size) return true;
-    const own = queues.get(model)?.length ?? 0;
-    const models = queues.size + (own === 0 ? 1 : 0);
-    return models > 1 && own < Math.floor((size * SPARE) / models);
+    if (length >= Math.floor(size * (1 + SPARE))) return false;
+    return hasSpare(queues.get(model)?.waiters.length ?? 0, queues.size) || hasSpare(counts.get(id) ?? 0, counts.size);
+  }
+
+  /** True when one that has `own` waiters, beside others, is among the few of `parties` that may overfill the room. */
+  function hasSpare(own: number, parties: number): boolean {
+    const all = parties + (own === 0 ? 1 : 0);
+    return all > 1 && own < Math.floor((size * SPARE) / all);
+  }
+
+  function count(id: string, change: 1 | -1): void {
+    length += change;
+    const now = (counts.get(id) ?? 0) + change;
+    if (now > 0) counts.set(id, now);
+    else counts.delete(id);
+  }
+
+  function hasItsShare({ id, limits: { queueShare } }: Caller): boolean {
+    return queueShare !== null && queueShare < 1 && (counts.get(id) ?? 0) >= Math.max(1, Math.floor(size * queueShare));
   }
 
   return {
@@ -98,70 +120,78 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
     },
 
     /** Requests that wait for `model`. */
-    waitingFor: (model: ModelKey): number => queues.get(model)?.length ?? 0,
+    waitingFor: (model: ModelKey): number => queues.get(model)?.waiters.length ?? 0,
+
+    /** Requests of the caller with this id that wait. */
+    waitingOf: (id: string): number => counts.get(id) ?? 0,
+
+    /** True when as many of this caller wait as may, whatever room there is. */
+    hasItsShare,
 
     /** Everybody who waits, by model. */
     queues: (): WaitingFor[] =>
-      Array.from(queues, ([model, queue]) => {
-        const oldest = queue.reduce((first, { since }) => Math.min(first, since), Number.POSITIVE_INFINITY);
-        return { model, waiting: queue.length, oldestWaitMs: clock.now() - oldest };
+      Array.from(queues, ([model, { waiters }]) => {
+        const oldest = waiters.reduce((first, { since }) => Math.min(first, since), Number.POSITIVE_INFINITY);
+        return { model, waiting: waiters.length, oldestWaitMs: clock.now() - oldest };
       }),
 
     /**
      * True when a newcomer for `model` must not go before those who wait for it. Those who cannot use every node let it
      * pass: what it can use they cannot, or they would not wait.
      */
-    hasWaiters: (model: ModelKey): boolean => queues.get(model)?.some(({ passesOn }) => !passesOn) ?? false,
+    hasWaiters: (model: ModelKey): boolean => queues.get(model)?.waiters.some(({ passesOn }) => !passesOn) ?? false,
 
     /** Capacity may have changed: the first of every model's waiters looks, who has waited longest first. */
     wake(): void {
-      const first = Array.from(queues.values(), ([waiter]) => waiter);
+      const first = Array.from(queues.values(), ({ waiters: [waiter] }) => waiter);
       first.sort((a, b) => (a?.since ?? 0) - (b?.since ?? 0));
       for (const waiter of first) wake(waiter);
     },
 
     /** Draws a ticket, or null when the room is full. Who was placed already always finds room: it is one that was let in. */
     enter(model: ModelKey, signal: AbortSignal, options: WaiterOptions = {}): Ticket | null {
-      const { front = false, waitedMs = 0, deadlineAt = Number.POSITIVE_INFINITY } = options;
-      if (!front && !hasRoomFor(model)) return null;
-      const enteredAt = clock.now();
-      const waiter: Waiter = { resolve: null, woken: false, passesOn: false, since: enteredAt - waitedMs };
-      const queue = queues.get(model) ?? [];
+      const { front = false, waitedMs = 0, deadlineAt = Number.POSITIVE_INFINITY, caller = ANYBODY } = options;
+      if (!front && (hasItsShare(caller) || !hasRoomFor(model, caller))) return null;
+      const since = clock.now() - waitedMs;
+      const waiter: Waiter = { resolve: null, woken: false, passesOn: false, since, caller, front, tag: 0, userTag: 0 };
+      const queue = queues.get(model) ?? createFairQueue<Waiter>();
       queues.set(model, queue);
-      if (front) queue.unshift(waiter);
-      else queue.push(waiter);
+      const { waiters } = queue;
+      const index = queue.insert(waiter);
       // It may have seen a place, and entered only so as not to overtake anybody. Alone, it saw none.
-      const position = front ? 1 : queue.length;
-      waiter.woken = queue.length > 1 && mayLook(queue, position - 1);
-      length++;
+      waiter.woken = waiters.length > 1 && mayLook(waiters, index);
+      count(caller.id, 1);
+      /** Its last turn was to look: when it leaves then, it has found a place. */
+      let looked = false;
 
       let present = true;
       const leave = () => {
         if (!present) return;
         present = false;
-        length--;
-        const index = queue.indexOf(waiter);
-        queue.splice(index, 1);
-        if (queue.length === 0) queues.delete(model);
-        else if (mayLook(queue, index)) wake(queue[index]);
+        count(caller.id, -1);
+        const left = queue.remove(waiter, looked);
+        if (waiters.length === 0) queues.delete(model);
+        else if (mayLook(waiters, left)) wake(waiters[left]);
       };
 
       return {
-        position,
+        position: index + 1,
         leave,
         [Symbol.dispose]: leave,
         turn(passOn) {
+          looked = false;
           if (signal.aborted) return Promise.resolve("left");
           if (stopping.aborted) return Promise.resolve("stopping");
           const remaining = Math.min(waiter.since + timeoutMs, deadlineAt) - clock.now();
           if (remaining <= 0) return Promise.resolve("timeout");
           waiter.passesOn = passOn;
           if (passOn) {
-            const next = queue.indexOf(waiter) + 1;
-            if (mayLook(queue, next)) wake(queue[next]);
+            const next = waiters.indexOf(waiter) + 1;
+            if (mayLook(waiters, next)) wake(waiters[next]);
           }
           if (waiter.woken) {
             waiter.woken = false;
+            looked = true;
             return Promise.resolve("look");
           }
           return new Promise<Turn>((resolve) => {
@@ -173,6 +203,7 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
               cancelTimeout();
               signal.removeEventListener("abort", onAbort);
               stopping.removeEventListener("abort", onStopping);
+              looked = turn === "look";
               resolve(turn);
             };
             waiter.resolve = settle;

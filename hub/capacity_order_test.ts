@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { createWaitingRoom, type Ticket, type WaitingRoom } from "./capacity.ts";
+import { ANYBODY } from "./policy/callers.ts";
 
 const SECOND = 1000;
 const TIMEOUT_MS = 120 * SECOND;
@@ -11,6 +12,8 @@ const TIMEOUT_MS = 120 * SECOND;
 interface Client {
   readonly number: number;
   readonly model: string;
+  /** Who asks, and for which of its users: `key user`. */
+  readonly caller: string;
   /** The node it cannot use, because it was there already, or another one is asked for. */
   readonly avoids: number | null;
   /** It was placed before, so it goes before the rest. */
@@ -22,7 +25,13 @@ interface Client {
 }
 
 type Command =
-  | { readonly kind: "arrive"; readonly model: string; readonly avoids: number | null; readonly front: boolean }
+  | {
+      readonly kind: "arrive";
+      readonly model: string;
+      readonly caller: string;
+      readonly avoids: number | null;
+      readonly front: boolean;
+    }
   | { readonly kind: "free"; readonly node: number }
   | { readonly kind: "free both" }
   | { readonly kind: "abort"; readonly which: number }
@@ -49,6 +58,7 @@ async function play(commands: readonly Command[], size: number, check: (state: S
   /** The order in which they should be served, by model. */
   const order = new Map<string, Client[]>();
   const overtaken: [Client, Client][] = [];
+  const callerOf = (turn: string) => ({ ...ANYBODY, id: turn.split(" ")[0] ?? "", turn, weight: WEIGHTS[turn] ?? 1 });
   const usable = (client: Client) => free.findIndex((slots, node) => slots > 0 && node !== client.avoids);
 
   function end(client: Client, state: Client["state"]): void {
@@ -69,9 +79,11 @@ async function play(commands: readonly Command[], size: number, check: (state: S
         if (ticket === null) {
           const queue = order.get(client.model) ?? [];
           order.set(client.model, client.front ? [client, ...queue] : [...queue, client]);
-          ticket = room.enter(client.model, client.abort.signal, { front: client.front });
+          const { front, caller } = client;
+          ticket = room.enter(client.model, client.abort.signal, { front, caller: callerOf(caller) });
           if (ticket === null) return end(client, "refused");
-          expect(ticket.position).toBe(client.front ? 1 : queue.length + 1);
+          const alone = clients.every((other) => other.caller === caller);
+          if (alone || front) expect(ticket.position).toBe(front ? 1 : queue.length + 1);
         }
         const turn = await ticket.turn(client.avoids !== null);
         if (turn === "look") continue;
@@ -81,7 +93,10 @@ async function play(commands: readonly Command[], size: number, check: (state: S
       }
       free[node] = (free[node] ?? 0) - 1;
       const queue = order.get(client.model) ?? [];
-      const before = queue.slice(0, Math.max(0, queue.indexOf(client)));
+      // Callers take turns: order is among the requests of one user of one caller, and those that were placed before.
+      const before = queue
+        .slice(0, Math.max(0, queue.indexOf(client)))
+        .filter((each) => each.front || each.caller === client.caller);
       for (const each of before) if (each.avoids !== node && !each.abort.signal.aborted) overtaken.push([client, each]);
       end(client, "placed");
       ticket?.leave();
@@ -97,11 +112,21 @@ async function play(commands: readonly Command[], size: number, check: (state: S
   for (const command of commands) {
     switch (command.kind) {
       case "arrive": {
-        const { model, avoids, front } = command;
+        const { model, caller, avoids, front } = command;
         const number = clients.length;
         const abort = new AbortController();
         const now = clock.now();
-        const client: Client = { number, model, avoids, front, arrivedAt: now, abort, state: "waiting", endedAt: 0 };
+        const client: Client = {
+          number,
+          model,
+          caller,
+          avoids,
+          front,
+          arrivedAt: now,
+          abort,
+          state: "waiting",
+          endedAt: 0,
+        };
         clients.push(client);
         void serve(client);
         break;
@@ -131,12 +156,22 @@ async function play(commands: readonly Command[], size: number, check: (state: S
   expect([room.length, room.queues(), clock.pending]).toEqual([0, [], 0]);
 }
 
-const commandsWith = (avoids: fc.Arbitrary<number | null>, front: fc.Arbitrary<boolean>): fc.Arbitrary<Command[]> =>
+const commandsWith = (
+  avoids: fc.Arbitrary<number | null>,
+  front: fc.Arbitrary<boolean>,
+  caller: fc.Arbitrary<string> = fc.constant("a"),
+): fc.Arbitrary<Command[]> =>
   fc.array(
     fc.oneof(
       {
         weight: 5,
-        arbitrary: fc.record({ kind: fc.constant("arrive" as const), model: fc.constantFrom("m", "n"), avoids, front }),
+        arbitrary: fc.record({
+          kind: fc.constant("arrive" as const),
+          model: fc.constantFrom("m", "n"),
+          caller,
+          avoids,
+          front,
+        }),
       },
       { weight: 3, arbitrary: fc.record({ kind: fc.constant("free" as const), node: fc.nat(1) }) },
       { weight: 1, arbitrary: fc.constant({ kind: "free both" as const }) },
@@ -147,29 +182,36 @@ const commandsWith = (avoids: fc.Arbitrary<number | null>, front: fc.Arbitrary<b
     { maxLength: 60 },
   );
 
+/** One of them counts for two. */
+const WEIGHTS: Readonly<Record<string, number>> = { b: 2 };
+const anyCaller = fc.constantFrom("a", "a", "b", "c one", "c two");
 const anyAvoids = fc.constantFrom(null, null, 0, 1);
 
 test("whatever comes and goes, nobody waits beside a free slot it could use, and the count is exact", async () => {
   await fc.assert(
-    fc.asyncProperty(commandsWith(anyAvoids, fc.boolean()), fc.constantFrom(2, 512), async (commands, size) => {
-      await play(commands, size, ({ waiting, free, room }) => {
-        expect(room.length).toBe(waiting.length);
-        // Who was placed before is let in again, and another model than the one that fills the room.
-        const newcomers = waiting.filter(({ front }) => !front).length;
-        expect(newcomers).toBeLessThanOrEqual(size * 1.25);
-        expect(room.queues().reduce((sum, queue) => sum + queue.waiting, 0)).toBe(waiting.length);
-        for (const client of waiting) {
-          expect(free.filter((slots, node) => slots > 0 && node !== client.avoids)).toEqual([]);
-        }
-      });
-    }),
+    fc.asyncProperty(
+      commandsWith(anyAvoids, fc.boolean(), anyCaller),
+      fc.constantFrom(2, 512),
+      async (commands, size) => {
+        await play(commands, size, ({ waiting, free, room }) => {
+          expect(room.length).toBe(waiting.length);
+          // Who was placed before is let in again, and another model than the one that fills the room.
+          const newcomers = waiting.filter(({ front }) => !front).length;
+          expect(newcomers).toBeLessThanOrEqual(size * 1.25);
+          expect(room.queues().reduce((sum, queue) => sum + queue.waiting, 0)).toBe(waiting.length);
+          for (const client of waiting) {
+            expect(free.filter((slots, node) => slots > 0 && node !== client.avoids)).toEqual([]);
+          }
+        });
+      },
+    ),
     { numRuns: 300 },
   );
 });
 
 test("whatever comes and goes, nobody waits longer than the limit, and only who left or waited so long goes unserved", async () => {
   await fc.assert(
-    fc.asyncProperty(commandsWith(anyAvoids, fc.boolean()), async (commands) => {
+    fc.asyncProperty(commandsWith(anyAvoids, fc.boolean(), anyCaller), async (commands) => {
       await play(commands, 512, ({ clients, now }) => {
         for (const { state, arrivedAt, endedAt, abort } of clients) {
           if (state === "waiting") expect(now - arrivedAt).toBeLessThan(TIMEOUT_MS);
@@ -186,6 +228,15 @@ test("whatever comes and goes, nobody waits longer than the limit, and only who 
 test("whatever comes and goes, nobody takes a place that one before it could have used: order is arrival, then failed over", async () => {
   await fc.assert(
     fc.asyncProperty(commandsWith(anyAvoids, fc.boolean()), async (commands) => {
+      await play(commands, 512, ({ overtaken }) => expect(overtaken).toEqual([]));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("whatever comes and goes, nobody takes a place that an earlier request of the same caller could have used", async () => {
+  await fc.assert(
+    fc.asyncProperty(commandsWith(anyAvoids, fc.boolean(), anyCaller), async (commands) => {
       await play(commands, 512, ({ overtaken }) => expect(overtaken).toEqual([]));
     }),
     { numRuns: 300 },

@@ -14,6 +14,11 @@ import {
   type Values,
   wholeNumber,
 } from "../shared/settings.ts";
+import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
+import { checkTlsFiles, TLS_SETTINGS } from "../shared/tls.ts";
+import { type EnvironmentKey, parseApiKeys } from "./keys.ts";
+import { parseHosts } from "./policy/allowed_hosts.ts";
+import { type Networks, NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";
 
 const seconds = (variable: string, fallback: number, doc: string): Setting<number> => ({
@@ -104,6 +109,49 @@ export const HUB_SETTINGS = {
     doc: "Web pages that may use the hub besides those of this machine: http://example.com, http://10.0.0.5:* or *",
     parse: parseOrigins,
   } satisfies Setting<AllowedOrigins> as Setting<AllowedOrigins>,
+  apiKeys: {
+    variable: "API_KEYS",
+    fallback: [],
+    doc: "Keys with commas between them, without one of which nobody gets in; viewer:KEY sees the dashboard, admin:KEY may do all",
+    parse: parseApiKeys,
+  } satisfies Setting<readonly EnvironmentKey[]> as Setting<readonly EnvironmentKey[]>,
+  allowedHosts: {
+    variable: "ALLOWED_HOSTS",
+    fallback: [],
+    doc: "Names by which an open hub may be called besides addresses, single words and .local and its like: hub.example.org, *.example.org",
+    parse: parseHosts,
+  } satisfies Setting<readonly string[]> as Setting<readonly string[]>,
+  trustedNetworks: {
+    variable: "TRUSTED_NETWORKS",
+    fallback: NO_NETWORKS,
+    fallbackShown: "",
+    doc: "Networks from which an open hub takes requests besides private ones: 2001:db8:1::/48, 192.0.2.0/24",
+    parse: parseNetworks,
+  } satisfies Setting<Networks> as Setting<Networks>,
+  sourceRpm: {
+    variable: "SOURCE_RPM",
+    fallback: 0,
+    doc: "Requests a minute of one address while the hub is open; 0 sets no limit",
+    parse: wholeNumber(0, 1_000_000),
+  },
+  sourceConcurrent: {
+    variable: "SOURCE_CONCURRENT",
+    fallback: 1024,
+    doc: "Requests of one address at the same time while the hub is open; 0 sets no limit",
+    parse: wholeNumber(0, 1_000_000),
+  },
+  sourceTokensPerDay: {
+    variable: "SOURCE_TOKENS_PER_DAY",
+    fallback: 0,
+    doc: "Tokens of one address a day while the hub is open; 0 sets no limit",
+    parse: wholeNumber(0, 1e12),
+  },
+  sourceQueueShare: {
+    variable: "SOURCE_QUEUE_SHARE",
+    fallback: 1,
+    doc: "Part of QUEUE_SIZE that one address may take while the hub is open",
+    parse: number(0.001, 1),
+  },
   drainTimeout: seconds("DRAIN_TIMEOUT", 30, "How long running requests may take when the hub is told to stop"),
   logLevel: {
     variable: "LOG_LEVEL",
@@ -117,6 +165,14 @@ export const HUB_SETTINGS = {
     doc: "0 leaves prompts, messages and images out of the request log",
     parse: flag,
   },
+  stateDir: STATE_DIR,
+  ...TLS_SETTINGS,
+  join: {
+    variable: "JOIN",
+    fallback: "auto",
+    doc: "closed takes no unknown node without a JOIN_TOKEN, open takes any, auto is closed once a token was made",
+    parse: oneOf("auto", "open", "closed"),
+  } satisfies Setting<"auto" | "open" | "closed"> as Setting<"auto" | "open" | "closed">,
   useEnvProxy: {
     variable: "USE_ENV_PROXY",
     fallback: false,
@@ -125,7 +181,8 @@ export const HUB_SETTINGS = {
   },
 };
 
-export type HubConfig = Values<typeof HUB_SETTINGS>;
+/** What the table says, and the folder that `STATE_DIR` or its absence comes down to. */
+export type HubConfig = Omit<Values<typeof HUB_SETTINGS>, "stateDir"> & { readonly stateDir: string };
 
 /** Reads the hub's configuration. Throws ConfigError, naming every bad variable and every contradiction. */
 export function readHubConfig(environment: Environment): HubConfig {
@@ -137,10 +194,12 @@ export function readHubConfig(environment: Environment): HubConfig {
   };
   const config = {
     ...read,
+    stateDir: stateFolder(read.stateDir, environment),
     modelLoadTimeout: atLeast("modelLoadTimeout"),
     wholeAnswerTimeout: atLeast("wholeAnswerTimeout"),
   };
   const problems: string[] = [];
+  checkTlsFiles(config);
   if (config.heartbeatInterval * 2 > config.heartbeatTtl) {
     problems.push(
       `HEARTBEAT_TTL_SECONDS=${config.heartbeatTtl} is less than two times HEARTBEAT_INTERVAL=${config.heartbeatInterval}: ` +

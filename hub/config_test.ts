@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { ConfigError, type Environment } from "../shared/settings.ts";
 import { HUB_SETTINGS, readHubConfig } from "./config.ts";
+import { NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 
 /** What is wrong with `environment`, one sentence each; empty when it can work. */
 function problems(environment: Environment): readonly string[] {
@@ -19,7 +20,7 @@ function environmentOf(text: string): Environment {
 }
 
 test("without any variable the hub is the user's own", () => {
-  expect(readHubConfig({})).toEqual({
+  expect(readHubConfig({ XDG_STATE_HOME: "/state" })).toEqual({
     port: 8000,
     host: "::",
     heartbeatInterval: 30,
@@ -39,9 +40,21 @@ test("without any variable the hub is the user's own", () => {
     management: "on",
     allowCloud: false,
     allowedOrigins: [],
+    apiKeys: [],
+    allowedHosts: [],
+    trustedNetworks: NO_NETWORKS,
+    sourceRpm: 0,
+    sourceConcurrent: 1024,
+    sourceTokensPerDay: 0,
+    sourceQueueShare: 1,
     drainTimeout: 30,
     logLevel: "INFO",
     logPrompts: true,
+    stateDir: "/state/ollama-connector",
+    join: "auto",
+    tlsCert: null,
+    tlsKey: null,
+    tlsClientCa: null,
     useEnvProxy: false,
   });
 });
@@ -67,9 +80,21 @@ test("every variable is read under its own name", () => {
     MANAGEMENT: "off",
     ALLOW_CLOUD: "1",
     OLLAMA_ORIGINS: "http://example.com,https://*.example.org",
+    API_KEYS: "caller-key, admin:admin-key",
+    ALLOWED_HOSTS: "Hub.example.org,*.example.net",
+    TRUSTED_NETWORKS: "192.0.2.0/24",
+    SOURCE_RPM: "60",
+    SOURCE_CONCURRENT: "8",
+    SOURCE_TOKENS_PER_DAY: "100000",
+    SOURCE_QUEUE_SHARE: "0.25",
     DRAIN_TIMEOUT: "4",
     LOG_LEVEL: "debug",
     LOG_PROMPTS: "0",
+    STATE_DIR: "/var/lib/hub",
+    JOIN: "closed",
+    TLS_CERT: "/tls/cert.pem",
+    TLS_KEY: "/tls/key.pem",
+    TLS_CLIENT_CA: "/tls/ca.pem",
     USE_ENV_PROXY: "1",
   };
   expect(Object.keys(environment).toSorted()).toEqual(
@@ -97,9 +122,24 @@ test("every variable is read under its own name", () => {
     management: "off",
     allowCloud: true,
     allowedOrigins: ["http://example.com", "https://*.example.org"],
+    apiKeys: [
+      { secret: "caller-key", role: "caller" },
+      { secret: "admin-key", role: "admin" },
+    ],
+    allowedHosts: ["hub.example.org", "*.example.net"],
+    trustedNetworks: parseNetworks("192.0.2.0/24"),
+    sourceRpm: 60,
+    sourceConcurrent: 8,
+    sourceTokensPerDay: 100_000,
+    sourceQueueShare: 0.25,
     drainTimeout: 4,
     logLevel: "DEBUG",
     logPrompts: false,
+    stateDir: "/var/lib/hub",
+    join: "closed",
+    tlsCert: "/tls/cert.pem",
+    tlsKey: "/tls/key.pem",
+    tlsClientCa: "/tls/ca.pem",
     useEnvProxy: true,
   });
 });

@@ -1,5 +1,6 @@
 /** Brings one request to one node: dials its routes in order and gives the body to the first connection that stands. */
 import { errorCode, type FleetFetch } from "../shared/fleet_fetch.ts";
+import { HEADERS } from "../shared/protocol.ts";
 import type { Route } from "./node_record.ts";
 
 export interface DeliveryTimes {
@@ -14,6 +15,8 @@ export interface Parcel {
   readonly method?: "POST" | "DELETE";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Gives a ticket for one connection, each time another; null where the node knows none. */
+  readonly ticket?: (() => string) | null;
   /** Bytes, or what is too large to keep: read by the connection that wins, once. */
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
   /** Aborted when nobody wants the answer any more, whatever the reason. */
@@ -131,12 +134,14 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     },
     { highWaterMark: 0 },
   );
+  const headers = withTicket(parcel);
   const response = deps.fetch(route.origin + parcel.path, {
     method: parcel.method ?? "POST",
-    headers: parcel.body instanceof Uint8Array ? withLength(parcel.headers, parcel.body) : parcel.headers,
+    headers: parcel.body instanceof Uint8Array ? withLength(headers, parcel.body) : headers,
     body,
     signal: abort.signal,
     fresh: true,
+    cert: route.cert ?? null,
   });
   // Rejected before the body was asked for: whatever the reason, nothing was delivered.
   response.catch((error) => settle(false, error));
@@ -159,6 +164,11 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
 /** True when `error` says that this process has no descriptors left, which is nobody else's fault. */
 export function isOwnShortage(error: unknown): boolean {
   return error instanceof Error && /^(EMFILE|ENFILE)/.test(errorCode(error) || error.message);
+}
+
+/** The headers of one sending of `parcel`. */
+export function withTicket({ headers, ticket }: Pick<Parcel, "headers" | "ticket">): Readonly<Record<string, string>> {
+  return ticket ? { ...headers, [HEADERS.ticket]: ticket() } : headers;
 }
 
 function withLength(headers: Readonly<Record<string, string>>, body: Uint8Array): Record<string, string> {

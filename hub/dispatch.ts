@@ -5,7 +5,7 @@ import type { Ticket, WaiterOptions, WaitingRoom } from "./capacity.ts";
 import type { Comeback } from "./comeback.ts";
 import type { Conversations } from "./conversations.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
-import type { Job } from "./job.ts";
+import type { Job, Refusal } from "./job.ts";
 import type { NodeRecord } from "./node_record.ts";
 import { judge } from "./policy/decision.ts";
 import { type Placement, understands } from "./policy/eligibility.ts";
@@ -45,7 +45,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
-        if (ticket === null) return refuse(job, { kind: "queue_full", ...waitingFacts(job, hub) });
+        if (ticket === null) return refuse(job, noRoom(job, hub));
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
         const turn = await ticket.turn(isChoosy(request, registry.all()));
@@ -109,6 +109,13 @@ function isChoosy({ model, tried, needs, digest }: Placement, nodes: Iterable<No
   return false;
 }
 
-function waiterOptions({ record, deadlineAt }: Job, failures: readonly Failed[]): WaiterOptions {
-  return { front: failures.length > 0, waitedMs: record.waitedMs, deadlineAt };
+function waiterOptions({ record, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {
+  return { front: failures.length > 0, waitedMs: record.waitedMs, deadlineAt, caller };
+}
+
+/** Why the waiting room takes one more of this job's caller not. */
+function noRoom(job: Job, hub: DispatchDeps): Refusal {
+  const { retryAfterSeconds, waiting } = waitingFacts(job, hub);
+  if (!hub.waitingRoom.hasItsShare(job.caller)) return { kind: "queue_full", retryAfterSeconds, waiting };
+  return { kind: "queue_share", retryAfterSeconds, waiting: hub.waitingRoom.waitingOf(job.caller.id) };
 }

@@ -21,6 +21,10 @@ const reachable = async (fleet: NetFleet, id: string, family: "IPv4" | "IPv6") =
   return routes.find((route) => route.family === family)?.reachable;
 };
 
+/** Resolves once node `id` has proven to be at every address that the hub would dial, `count` of them. */
+const proven = (fleet: NetFleet, id: string, count = 2) =>
+  fleet.nodeThat(id, ({ routes }) => routes.filter((route) => route.reachable === true).length === count);
+
 /** A job that has to go well, over one family, with one attempt. */
 async function served(fleet: NetFleet, prompt: string, family: "IPv4" | "IPv6"): Promise<number> {
   const { status, body, log } = await fleet.job(prompt);
@@ -92,8 +96,9 @@ describe.skipIf(reason !== null)("which family is used", () => {
         await fleet.machine("open", BOTH),
         await fleet.machine("shut", BOTH, { models: ["other"] }),
       ];
-      shut.space.block(family, NODE_PORT, "reset");
       await Promise.all([open.join(), shut.join()]);
+      await proven(fleet, "shut", strict ? 1 : 2);
+      shut.space.block(family, NODE_PORT, "reset");
       await served(fleet, "one", family);
       const { status, log } = await fleet.job("two", { model: "other" });
       expect({ status, family: log.ip_version }).toEqual(
@@ -137,9 +142,9 @@ describe.skipIf(reason !== null)("an address that does not connect", () => {
   test("black-holed IPv6 costs the first job the stagger and the next ones nothing, until a probe gets through", async () => {
     await using fleet = await openNetFleet();
     const node = await fleet.machine("a", BOTH, { tokensPerSecond: 20 });
-    const unblock = node.space.block("IPv6", NODE_PORT, "drop");
     await node.join();
-    expect(await reachable(fleet, "a", "IPv6")).toBeNull();
+    await proven(fleet, "a");
+    const unblock = node.space.block("IPv6", NODE_PORT, "drop");
 
     const short = { options: { num_predict: 1 } };
     const first = await fleet.job("first", short);
@@ -181,8 +186,9 @@ describe.skipIf(reason !== null)("an address that does not connect", () => {
     test(`IPv6 that is ${answered} costs at most the stagger, once`, async () => {
       await using fleet = await openNetFleet();
       const node = await fleet.machine("a", BOTH);
-      node.space.block("IPv6", NODE_PORT, how);
       await node.join();
+      await proven(fleet, "a");
+      node.space.block("IPv6", NODE_PORT, how);
       const first = await served(fleet, "first", "IPv4");
       expect(await reachable(fleet, "a", "IPv6")).toBe(false);
       const next = [await served(fleet, "second", "IPv4"), await served(fleet, "third", "IPv4")];
@@ -193,15 +199,25 @@ describe.skipIf(reason !== null)("an address that does not connect", () => {
     });
   }
 
+  test("IPv6 that was never there costs nothing: a job goes where the node has proven to be", async () => {
+    await using fleet = await openNetFleet();
+    const node = await fleet.machine("a", BOTH);
+    node.space.block("IPv6", NODE_PORT, "drop");
+    await node.join();
+    expect(await served(fleet, "first", "IPv4")).toBeLessThan(2000);
+    expect(await reachable(fleet, "a", "IPv6")).not.toBe(true);
+  });
+
   test("a node that is black-holed on both families loses the job to another node", async () => {
     await using fleet = await openNetFleet();
     const [dead, alive] = [
       await fleet.machine("dead", BOTH),
       await fleet.machine("alive", BOTH, { tokensPerSecond: 20, models: ["llama3", "other"] }),
     ];
+    await Promise.all([dead.join(), alive.join()]);
+    await proven(fleet, "dead");
     dead.space.block("IPv4", NODE_PORT, "drop");
     dead.space.block("IPv6", NODE_PORT, "drop");
-    await Promise.all([dead.join(), alive.join()]);
     // With work on it the other node is the busier one, so that the dead one is chosen first.
     const work = fleet.job("work", { model: "other", options: { num_predict: 70 } });
     await fleet.nodeThat("alive", (node) => node.active_jobs === 1);
@@ -219,8 +235,9 @@ describe.skipIf(reason !== null)("an address that does not connect", () => {
   test("jobs whose connections come through late on both families are each executed once", async () => {
     await using fleet = await openNetFleet();
     const node = await fleet.machine("a", BOTH);
-    const unblock = (["IPv4", "IPv6"] as const).map((family) => node.space.block(family, NODE_PORT, "drop"));
     await node.join({ NODE_SLOTS: "20" });
+    await proven(fleet, "a");
+    const unblock = (["IPv4", "IPv6"] as const).map((family) => node.space.block(family, NODE_PORT, "drop"));
     const prompts = Array.from({ length: 20 }, (_, index) => `late ${index}`);
     const jobs = prompts.map((prompt) => fleet.job(prompt));
     await fleet.nodeThat("a", ({ active_jobs }) => active_jobs === 20);

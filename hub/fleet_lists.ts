@@ -4,14 +4,17 @@ import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
 import { parseJson } from "../shared/json.ts";
 import { psAnswer, tagsAnswer } from "../shared/ollama_models.ts";
 import { HEADERS, PATHS } from "../shared/protocol.ts";
+import { withTicket } from "./deliver.ts";
 import type { NodeRecord } from "./node_record.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import type { Registry } from "./registry.ts";
+import type { Tickets } from "./tickets.ts";
 
 export interface FleetListsDeps {
   readonly registry: Registry;
   readonly fetch: FleetFetch;
   readonly liveness: LivenessLimits;
+  readonly tickets?: Tickets;
 }
 
 /** Milliseconds a node has to tell; after that what it told last holds. */
@@ -22,7 +25,7 @@ const LARGEST_LIST = 16_000_000;
 export type FleetLists = ReturnType<typeof createFleetLists>;
 
 /** The lists of every node in `registry`. */
-export function createFleetLists({ registry, fetch, liveness }: FleetListsDeps) {
+export function createFleetLists({ registry, fetch, liveness, tickets }: FleetListsDeps) {
   let underWay: Promise<void> | null = null;
   /** The asking after the one under way, where somebody wants it. */
   let next: PromiseWithResolvers<void> | null = null;
@@ -40,10 +43,11 @@ export function createFleetLists({ registry, fetch, liveness }: FleetListsDeps) 
 
   async function ask<T>(node: NodeRecord, path: string, schema: z.ZodType<T>): Promise<T | null> {
     const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), node.lost]);
-    for (const { origin } of registry.routesOf(node)) {
+    const ticket = tickets?.for(node, { id: "", method: "GET", path: PATHS.ollama + path, body: null }) ?? null;
+    for (const { origin, cert = null } of registry.routesOf(node)) {
       try {
-        const headers = { [HEADERS.nodeId]: node.id };
-        const response = await fetch(origin + PATHS.ollama + path, { headers, signal });
+        const headers = withTicket({ headers: { [HEADERS.nodeId]: node.id }, ticket });
+        const response = await fetch(origin + PATHS.ollama + path, { headers, signal, cert });
         // An address may have gone to another machine since, whose models are not this node's.
         const isOther = (response.headers.get(HEADERS.nodeId) ?? node.id) !== node.id;
         if (response.status === 200 && !isOther) return schema.parse(parseJson(await readText(response, LARGEST_LIST)));

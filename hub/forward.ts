@@ -7,8 +7,10 @@ import { asAttemptError, type Line, type LineDeps, openLine } from "./line.ts";
 import type { NodeRecord, Route } from "./node_record.ts";
 import type { FailureKind } from "./policy/failover.ts";
 import { type Answer, readAnswerOf } from "./read_answer.ts";
+import type { Tickets } from "./tickets.ts";
 
 export interface ForwardDeps extends Omit<DeliverDeps, "onRoute">, LineDeps {
+  readonly tickets: Tickets;
   readonly onRoute: (nodeId: string, route: Route, reachable: boolean) => void;
 }
 
@@ -64,9 +66,10 @@ async function attempt(
   let route: Route | null = null;
   try {
     const headers = { ...job.headers, [HEADERS.requestId]: job.id, [HEADERS.nodeId]: node.id };
+    const ticket = deps.tickets.for(node, { id: job.id, method: "POST", path: job.path, body: job.body });
     const delivery = await deliver(
       routes,
-      { path: job.path, headers, body: job.body, signal: line.signal },
+      { path: job.path, headers, ticket, body: job.body, signal: line.signal },
       { ...deps, onRoute: (dialled, reachable) => deps.onRoute(node.id, dialled, reachable) },
     );
     // Ended while it was dialling: that says nothing about the node's addresses.

@@ -3,19 +3,46 @@ import { type Address, canBeDialled } from "../shared/address.ts";
 import { allows, type IpPreference } from "../shared/address_order.ts";
 import type { Heartbeat } from "../shared/protocol.ts";
 import { takeInventory } from "./inventory.ts";
-import { type Entry, routesTo } from "./node_record.ts";
+import { type Entry, isProven, routesTo } from "./node_record.ts";
+import { type DialFacts, whyNotDialable } from "./policy/dialable.ts";
+
+/** What the hub knows of itself when it judges an address. */
+export type HubPlace = Pick<DialFacts, "hubPort" | "isOwn">;
 
 /**
  * Takes `beat` into `node`; true when it has other manifests than before. The address it came from, `source`, replaces
  * the reported one of its family: that one is known to work. Null, when its sender had hung up already, is no news.
  */
-export function takeHeartbeat(node: Entry, beat: Heartbeat, source: Address | null, preference: IpPreference): boolean {
+export function takeHeartbeat(
+  node: Entry,
+  beat: Heartbeat,
+  source: Address | null,
+  preference: IpPreference,
+  place: HubPlace,
+): boolean {
+  const key = beat.public_key ?? null;
+  // What another key has proven proves nothing for this one.
+  if (key !== node.publicKey) node.proven.clear();
+  node.publicKey = key;
   node.source = source ?? node.source;
   // A link-local source cannot be dialled back; what the node reported may be.
   const usable = node.source !== null && canBeDialled(node.source) ? node.source : null;
   const ipv4 = usable?.family === "IPv4" ? usable.text : beat.ipv4;
   const ipv6 = usable?.family === "IPv6" ? usable.text : beat.ipv6;
-  setAddresses(node, ipv4, ipv6, beat.port, preference);
+  node.ipv4 = ipv4;
+  node.ipv6 = ipv6;
+  node.port = beat.port;
+  const facts = { ...place, source: node.source, port: beat.port };
+  node.routes = routesTo(
+    [ipv6, ipv4],
+    beat.port,
+    node.routes,
+    (address) => whyNotDialable(address, facts) === null,
+    key === null ? null : (beat.tls_cert ?? null),
+  );
+  for (const origin of node.proven)
+    if (!node.routes.some((route) => route.origin === origin)) node.proven.delete(origin);
+  setDialable(node, preference);
   // Nothing of ours waits there, so nobody probes it often: what it said to be loading is old.
   if (node.reserved === 0) node.loading = new Set();
   node.metadata = beat.metadata;
@@ -34,17 +61,7 @@ export function takeHeartbeat(node: Entry, beat: Heartbeat, source: Address | nu
   );
 }
 
-function setAddresses(
-  node: Entry,
-  ipv4: string | null,
-  ipv6: string | null,
-  port: number,
-  preference: IpPreference,
-): void {
-  if (node.ipv4 === ipv4 && node.ipv6 === ipv6 && node.port === port) return;
-  node.ipv4 = ipv4;
-  node.ipv6 = ipv6;
-  node.port = port;
-  node.routes = routesTo([ipv6, ipv4], port, node.routes);
-  node.dialable = node.routes.some((route) => allows(preference, route.family));
+/** Works out anew whether the node can be dialled at all. */
+export function setDialable(node: Entry, preference: IpPreference): void {
+  node.dialable = node.routes.some(({ family, origin }) => allows(preference, family) && isProven(node, origin));
 }

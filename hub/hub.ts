@@ -1,9 +1,11 @@
 /** Puts the hub's parts together and starts it listening. */
 import { type Clock, every, systemClock } from "../shared/clock.ts";
 import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
+import { loadIdentity, readRotations } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
-import { type HttpServer, listen } from "../shared/listen.ts";
+import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
+import { readTls, renewalOf } from "../shared/tls.ts";
 import { VERSION } from "../shared/version.ts";
 import { briefOf } from "./api/logs.ts";
 import { describeNode } from "./api/nodes.ts";
@@ -20,14 +22,19 @@ import type { DeliveryTimes } from "./deliver.ts";
 import { createDigestWatch } from "./digest_watch.ts";
 import type { FleetEvent } from "./fleet_event.ts";
 import { createFleetLists } from "./fleet_lists.ts";
+import { describeAccess, openGate } from "./gate.ts";
 import { createHappenings } from "./happenings.ts";
+import { createJoinTokens, type JoinTokens } from "./join_tokens.ts";
 import { createLive, type Live } from "./live.ts";
+import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
+import { addressesOfMachine } from "./own_addresses.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
 import { STEP_MS } from "./stat_series.ts";
 import { createStats } from "./stats.ts";
+import { createTickets } from "./tickets.ts";
 
 export interface HubParts {
   readonly clock?: Clock;
@@ -47,6 +54,8 @@ export interface Hub extends Running {
   readonly registry: Registry;
   readonly requestLog: RequestLog;
   readonly live: Live;
+  readonly nodeKeys: NodeKeys;
+  readonly joinTokens: JoinTokens;
 }
 
 /** Connect per address, and the head start of one family over the next (DESIGN section 6, RFC 8305 section 5). */
@@ -67,13 +76,18 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const clock = createAwakeClock(parts.clock ?? systemClock, (ms) => {
     log.warn(`the hub stood still for ${Math.round(ms / 1000)} s; every lease and time limit was extended by that`);
   });
-  const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy });
+  const gate = openGate({ config, clock, log, nodesClosed: () => joinTokens.isClosed() });
+  let tls = readTls(config);
+  const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy, ownCert: () => tls });
   const liveness = {
     staleMs: Math.min(STALE_MS, config.heartbeatTtl * 1000),
     expiredMs: config.heartbeatTtl * 1000,
     goneMs: config.heartbeatOffline * 1000,
   };
   const stopping = new AbortController();
+  const bootId = crypto.randomUUID();
+  const identity = loadIdentity(config.stateDir, "hub");
+  if (identity.warning !== null) log.warn(identity.warning);
   const waitingRoom = createWaitingRoom({
     clock,
     size: config.queueSize,
@@ -86,15 +100,39 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     liveness,
     ejection: { maxFailures: config.nodeMaxFailures },
     ipPreference: config.ipPreference,
+    place: { hubPort: config.port, isOwn: addressesOfMachine() },
+    onUnproven: (node) => prober.prove(node),
     onCapacity: () => waitingRoom.wake(),
     onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),
-    onEvent: (event) => {
-      logFleetEvent(log, event);
-      live.happened(happenings.add(event));
-    },
+    onEvent: tell,
   });
+  const joinTokens = createJoinTokens({
+    stateDir: config.stateDir,
+    hubId: identity.id,
+    mode: config.join,
+    wall: clock.wall,
+  });
+  const nodeKeys = createNodeKeys({
+    identity,
+    rotations: readRotations(config.stateDir, "hub"),
+    stateDir: config.stateDir,
+    bootId,
+    clock,
+    joinTokens,
+    isPresent(id) {
+      const node = registry.get(id);
+      return node !== undefined && node.intent !== "left" && clock.now() - node.lastHeardAt < liveness.expiredMs;
+    },
+    onImpostor: (nodeId, detail) => tell({ event: "impostor", nodeId, detail }),
+    log,
+  });
+  const tickets = createTickets({ identity, bootId, now: clock.now });
+  function tell(event: FleetEvent): void {
+    logFleetEvent(log, event);
+    live.happened(happenings.add(event));
+  }
   const conversations = createConversations(registry);
-  const fleetLists = createFleetLists({ registry, fetch, liveness });
+  const fleetLists = createFleetLists({ registry, fetch, liveness, tickets });
   const requestLog = createRequestLog({
     clock,
     keepPrompts: config.logPrompts,
@@ -105,7 +143,6 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     },
     onFirstByte: (request) => stats.began(request),
   });
-  const bootId = crypto.randomUUID();
   const maxBody = Math.round(config.maxBodyMb * 1e6);
   const bodyBudget = createBodyBudget(budgetSize(config.maxBufferedMb, parts.memory ?? DEFAULT_MEMORY, maxBody));
   const happenings = createHappenings(clock);
@@ -118,6 +155,9 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       ttl_s: config.heartbeatTtl,
       stale_s: liveness.staleMs / 1000,
       step_s: STEP_MS / 1000,
+      get access() {
+        return describeAccess(gate);
+      },
     },
     nodes: () => Array.from(registry.all(), (node) => describeNode(node, clock.now(), { liveness, digests, registry })),
     queue: () => describeQueue({ registry, waitingRoom, liveness, bodyBudget }),
@@ -142,6 +182,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     conversations,
     retries: createRetries({ clock, registry }),
     digests,
+    gate,
     live,
     stats,
     fleetLists,
@@ -156,6 +197,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     stopping: stopping.signal,
     bootId,
     comeback,
+    nodeKeys,
+    tickets,
     requestMs: config.requestTimeout * 1000,
     slowReaderMs: parts.slowReaderMs ?? SLOW_READER_MS,
     times: parts.deliveryTimes ?? DELIVERY_TIMES,
@@ -169,7 +212,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     onData: registry.heard,
   });
 
-  const server = listen({
+  const listener = startListener({
+    tls,
     port: config.port,
     hostname: config.host,
     ...(parts.idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: parts.idleTimeoutSeconds }),
@@ -179,38 +223,62 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     fetch: app.fetch,
     onFallback: (sentence) => log.warn(sentence),
   });
+  const { advice } = describeAccess(gate);
+  if (advice !== null) log.info(advice);
   const stopSweeping = every(clock, SWEEP_MS, () => registry.sweep());
-  const stopProbing = startProber({ registry, fetch, clock, times: parts.probeTimes ?? PROBE_TIMES });
+  const prober = startProber({
+    registry,
+    fetch,
+    clock,
+    times: parts.probeTimes ?? PROBE_TIMES,
+    hubKey: identity.publicKey,
+  });
 
   /** Ends everything: streams get an error line rather than a cut, and `farewellMs` milliseconds to pass it on. */
   async function end(farewellMs: number): Promise<void> {
     stopSweeping();
-    stopProbing();
+    prober.stop();
     stats.stop();
     live.stop();
     comeback.stop();
+    gate.stop();
     stopping.abort();
-    await Promise.race([server.stop(), Bun.sleep(farewellMs)]);
-    await server.stop(true);
+    await Promise.race([listener.stop(), Bun.sleep(farewellMs)]);
+    await listener.stop(true);
   }
 
+  const renew = renewalOf(
+    config,
+    (renewed) => {
+      tls = renewed;
+      listener.renew(renewed);
+    },
+    log,
+  );
+
   return {
-    server,
+    get server() {
+      return listener.server;
+    },
+    reload: tls === null ? undefined : renew,
     registry,
     requestLog,
     live,
+    nodeKeys,
+    joinTokens,
     stop: () => end(FAREWELL_MS),
     async drain() {
       // A dashboard would never leave by itself.
       live.stop();
-      await Promise.race([server.stop(), Bun.sleep(config.drainTimeout * 1000)]);
+      await Promise.race([listener.stop(), Bun.sleep(config.drainTimeout * 1000)]);
       await end(LAST_BYTES_MS);
     },
   };
 }
 
 function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void {
-  const level = event === "ejected" || event === "offline" || event === "lost" ? "warn" : "info";
+  const level =
+    event === "ejected" || event === "offline" || event === "lost" || event === "impostor" ? "warn" : "info";
   log[level]({ node_id: nodeId, detail }, event === "intent" ? `node is ${detail}` : `node ${event}`);
 }
 

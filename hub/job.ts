@@ -1,6 +1,7 @@
 /** A client's request as the request path sees it, whatever face of the hub it came in by. */
 import type { ModelKey } from "../shared/model_name.ts";
 import type { Continuity } from "./conversations.ts";
+import type { Caller } from "./policy/callers.ts";
 import type { Needs } from "./policy/eligibility.ts";
 import type { OpenRecord } from "./request_log.ts";
 
@@ -22,6 +23,7 @@ export interface Job {
   /** Which nodes may serve it, besides having the model. */
   readonly needs: Needs;
   readonly continuity: Continuity;
+  readonly caller: Caller;
   readonly face: Face;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
@@ -43,6 +45,8 @@ export type Refusal =
   | { readonly kind: "queue_full"; readonly waiting: number; readonly retryAfterSeconds: number }
   | { readonly kind: "queue_timeout"; readonly waiting: number; readonly retryAfterSeconds: number }
   | { readonly kind: "stopping" }
+  /** Its caller takes as much of the waiting room as it may. */
+  | { readonly kind: "queue_share"; readonly waiting: number; readonly retryAfterSeconds: number }
   /** The hub itself cannot do more at the moment. */
   | { readonly kind: "exhausted"; readonly message: string }
   /** The hub does not let the request pass: too large, cut, for a cloud service, not allowed here. */

@@ -13,6 +13,8 @@ export interface Route {
   readonly address: string;
   /** `http://address:port`. */
   readonly origin: string;
+  /** The certificate it has to show, where it speaks https. */
+  readonly cert?: string | null;
   /** Whether it came through last time; null before the first try. */
   readonly reachable: boolean | null;
   /** Milliseconds of the last probe's round trip. */
@@ -34,6 +36,10 @@ export interface NodeRecord extends NodeFacts {
   readonly gpu: readonly Gpu[];
   readonly lastSeen: Date;
   readonly bootId: string | null;
+  /** The key that signs its heartbeats; null for an older agent. */
+  readonly publicKey: string | null;
+  /** Origins of its routes at which it has proven to be; one without a key cannot, and need not. */
+  readonly proven: ReadonlySet<string>;
   readonly agentVersion: string | null;
   readonly ollamaVersion: string | null;
   /** The entries of its Ollama's own lists: models on disk, models in memory. */
@@ -71,6 +77,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 export type Entry = Mutable<NodeRecord> & {
   disbelieved: Map<ModelKey, number>;
   unfit: Map<ModelKey, number>;
+  proven: Set<string>;
   starting: Map<ModelKey, number>;
   loadingSince: Map<ModelKey, number>;
   loaders: Map<ModelKey, string>;
@@ -98,6 +105,9 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     conditionSince: now,
     source: null,
     dialable: false,
+    proving: false,
+    publicKey: null,
+    proven: new Set(),
     models: new Set(),
     loaded: new Set(),
     knowsLoaded: false,
@@ -139,14 +149,27 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
   };
 }
 
-/** Routes to those `addresses` that can be dialled, in their order; what is known of one in `before` is kept. */
-export function routesTo(addresses: readonly (string | null)[], port: number, before: readonly Route[]): Route[] {
+/** True when the node may be given work at `origin`. */
+export function isProven({ publicKey, proven }: Pick<NodeRecord, "publicKey" | "proven">, origin: string): boolean {
+  return publicKey === null || proven.has(origin);
+}
+
+/** Routes to those `addresses` that may be dialled, in their order; what is known of one in `before` is kept. */
+export function routesTo(
+  addresses: readonly (string | null)[],
+  port: number,
+  before: readonly Route[],
+  mayDial: (address: Address) => boolean = canBeDialled,
+  cert: string | null = null,
+): Route[] {
   return addresses
     .map((text) => (text === null ? null : parseAddress(text)))
-    .filter((address): address is Address => address !== null && canBeDialled(address))
+    .filter((address): address is Address => address !== null && mayDial(address))
     .map((address) => {
-      const origin = originOf(address, port);
-      const known = before.find((route) => route.origin === origin);
-      return known ?? { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
+      const plain = originOf(address, port);
+      const origin = cert === null ? plain : plain.replace("http:", "https:");
+      const known = before.find((route) => route.origin === origin && (route.cert ?? null) === cert);
+      const begin = { family: address.family, address: address.text, origin, reachable: null, rttMs: null };
+      return known ?? (cert === null ? begin : { ...begin, cert });
     });
 }

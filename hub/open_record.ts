@@ -150,7 +150,8 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
       if (finished) return;
       finished = true;
       waiting = false;
-      onEnd?.();
+      const counted = tokens.completion ?? (start.generates && start.stream ? pieces : 0);
+      onEnd?.({ tokens: (tokens.prompt ?? 0) + counted });
       const last = attempts.at(-1);
       deps.onFinish(
         {

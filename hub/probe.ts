@@ -1,7 +1,12 @@
-/** Asks nodes for their health: often while they have work, slowly otherwise, and before an ejected one is tried again. */
+/**
+ * Asks nodes for their health: often while they have work, slowly otherwise, and before an ejected one is tried again.
+ * One with a key has to sign the answer, so that an address is used only where the node itself is.
+ */
 import { type Clock, every } from "../shared/clock.ts";
 import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
+import { nonce, verify } from "../shared/identity.ts";
 import { type NodeHealth, nodeHealth, PATHS } from "../shared/protocol.ts";
+import { proofText } from "../shared/signed_text.ts";
 import type { NodeRecord, Route } from "./node_record.ts";
 import type { Registry } from "./registry.ts";
 
@@ -40,10 +45,22 @@ export interface ProberDeps {
   readonly fetch: FleetFetch;
   readonly clock: Clock;
   readonly times: ProbeTimes;
+  /** The public key of this hub. */
+  readonly hubKey?: string;
 }
 
-/** Starts probing; the returned function stops it. */
-export function startProber({ registry, fetch, clock, times }: ProberDeps): () => void {
+export interface Prober {
+  /** Asks the node at every address to prove itself, now. */
+  prove(node: NodeRecord): void;
+  stop(): void;
+}
+
+/** Milliseconds after which a node is asked again that answered without a proof: it may just be hearing of this hub. */
+const PROVE_AGAIN_MS = [50, 250, 1_000];
+
+/** Starts probing. */
+export function startProber({ registry, fetch, clock, times, hubKey = "" }: ProberDeps): Prober {
+  let stopped = false;
   const probedAt = new Map<string, number>();
   const underWay = new Set<string>();
   /** Probes in a row without an answer. */
@@ -51,11 +68,22 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
 
   async function probeRoute(node: NodeRecord, route: Route): Promise<NodeHealth | null> {
     const startedAt = clock.now();
+    const { publicKey } = node;
+    const challenge = nonce();
+    const question = publicKey === null ? "" : `?challenge=${challenge}&hub=${hubKey}`;
     try {
-      const response = await fetch(route.origin + PATHS.health, { signal: AbortSignal.timeout(times.timeoutMs) });
+      const signal = AbortSignal.timeout(times.timeoutMs);
+      const response = await fetch(route.origin + PATHS.health + question, { signal, cert: route.cert ?? null });
       const health = nodeHealth.parse(JSON.parse(await readText(response, LARGEST_HEALTH)));
       // An address may have gone to another machine since; its agent's answer is no way to this node.
       if (health.node_id !== node.id) throw new Error(`node ${health.node_id} answers there`);
+      if (publicKey !== null) {
+        // The table may hold another one by this name since.
+        if (registry.get(node.id)?.publicKey !== publicKey) return null;
+        const isThere = verify(publicKey, proofText(challenge, node.id, hubKey), health.proof ?? "");
+        registry.proven(node.id, route.origin, isThere);
+        if (!isThere) throw new Error("what answers there has not got the node's key");
+      }
       registry.routeSeen(node.id, route.origin, true, clock.now() - startedAt);
       return health;
     } catch {
@@ -66,12 +94,20 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
 
   async function probe(node: NodeRecord): Promise<void> {
     underWay.add(node.id);
-    const answers = await Promise.all(registry.routesOf(node).map((route) => probeRoute(node, route)));
+    const answers = await Promise.all(registry.inOrder(node.routes).map((route) => probeRoute(node, route)));
     underWay.delete(node.id);
     const health = answers.find((answer) => answer !== null);
     if (!health) return void unanswered.set(node.id, (unanswered.get(node.id) ?? 0) + 1);
     unanswered.delete(node.id);
     registry.healthy(node.id, health);
+  }
+
+  async function prove(node: NodeRecord, again: readonly number[] = PROVE_AGAIN_MS): Promise<void> {
+    await probe(node);
+    const [pauseMs, ...later] = again;
+    if (stopped || node.dialable || registry.get(node.id) !== node) return;
+    if (pauseMs === undefined) return registry.unproven(node.id);
+    clock.after(pauseMs, () => void prove(node, later));
   }
 
   /** Gives up a silent node's work when its time is over, not only when the next probe has come to nothing. */
@@ -86,7 +122,7 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
   }
 
   function interval(node: NodeRecord): number {
-    if (isBusy(node)) return times.busyEveryMs;
+    if (isBusy(node) || (node.publicKey !== null && !node.dialable)) return times.busyEveryMs;
     return node.trust.kind === "ejected" ? times.ejectedEveryMs : times.idleEveryMs;
   }
 
@@ -107,9 +143,16 @@ export function startProber({ registry, fetch, clock, times }: ProberDeps): () =
       unanswered.delete(id);
     }
   });
-  return () => {
-    stopWatching();
-    stopProbing();
+  return {
+    prove(node) {
+      probedAt.set(node.id, registry.now());
+      void prove(node);
+    },
+    stop() {
+      stopped = true;
+      stopWatching();
+      stopProbing();
+    },
   };
 }
 

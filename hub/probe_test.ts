@@ -32,7 +32,7 @@ function probed(state: { meets: Meets }, fleet: Fleet = fakeFleet(), clock = fle
     if (met === "garbage") return new Response("<html>");
     return met instanceof Promise ? met : Response.json(met);
   };
-  const stop = startProber({ registry: fleet.registry, fetch, clock, times: PROBE_TIMES });
+  const { stop } = startProber({ registry: fleet.registry, fetch, clock, times: PROBE_TIMES });
   return { ...fleet, at, urls, stop };
 }
 

@@ -6,9 +6,9 @@ import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
 import type { FleetEvent } from "./fleet_event.ts";
-import { takeHeartbeat } from "./heartbeat_intake.ts";
+import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts";
 import { takeInventory } from "./inventory.ts";
-import { type Entry, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
+import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
@@ -21,6 +21,10 @@ export interface RegistryOptions {
   readonly liveness: LivenessLimits;
   readonly ejection: ejection.EjectionLimits;
   readonly ipPreference: IpPreference;
+  /** Where the hub itself is, for addresses that are none of a node; nowhere unless told. */
+  readonly place?: HubPlace;
+  /** Called when a node has told of addresses at which it has not proven to be. */
+  readonly onUnproven?: (node: NodeRecord) => void;
   /** Called when a waiting request may find a place now. */
   readonly onCapacity?: () => void;
   /** Called when a node has other manifests than before. */
@@ -38,12 +42,14 @@ const UNFIT_MS = 600_000;
 /** Milliseconds a node that said it is busy is left alone, unless it said how long. */
 const REST_MS = 1_000;
 
+const NOWHERE: HubPlace = { hubPort: null, isOwn: () => false };
+
 /** Replaced boots remembered per node, so that an old process cannot speak for it again. */
 const REMEMBERED_BOOTS = 16;
 
 /** An empty registry. */
 export function createRegistry(options: RegistryOptions) {
-  const { clock, ipPreference } = options;
+  const { clock, ipPreference, place = NOWHERE } = options;
   const nodes = new Map<string, Entry>();
   let picks = 0;
   const serviceTimes = createServiceTimes();
@@ -138,7 +144,12 @@ export function createRegistry(options: RegistryOptions) {
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      const otherModels = takeHeartbeat(node, beat, source, ipPreference);
+      const before = node.routes;
+      const otherModels = takeHeartbeat(node, beat, source, ipPreference, place);
+      const isNews = !known || node.routes.some((route) => !before.includes(route)) || node.routes.length === 0;
+      const unproven =
+        isNews && options.onUnproven !== undefined && node.routes.some(({ origin }) => !isProven(node, origin));
+      if (unproven) node.proving = !node.dialable;
       noteLoads(node, now);
       setOllama(node, beat.ollama?.ok ?? true);
       setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS, now));
@@ -149,6 +160,7 @@ export function createRegistry(options: RegistryOptions) {
       setIntent(node, beat.intent ?? "serving");
       if (otherModels) options.onModels?.();
       changed();
+      if (unproven) options.onUnproven?.(node);
       return node;
     },
 
@@ -166,8 +178,46 @@ export function createRegistry(options: RegistryOptions) {
     /** Monotonic milliseconds, as every time in a NodeRecord. */
     now: clock.now,
 
-    /** The node's routes in the order to dial them now. */
-    routesOf: (node: Pick<NodeRecord, "routes">): Route[] => routeOrder(node.routes, ipPreference),
+    /** Those of the node's routes by which it may be given work, in the order to dial them now. */
+    routesOf: (node: Pick<NodeRecord, "routes" | "publicKey" | "proven">): Route[] =>
+      routeOrder(
+        node.routes.filter(({ origin }) => isProven(node, origin)),
+        ipPreference,
+      ),
+
+    /** `routes` in the order in which they would be dialled. */
+    inOrder: (routes: readonly Route[]): Route[] => routeOrder(routes, ipPreference),
+
+    /** The node has shown with its key that it is at `origin`, or something else has shown to be there. */
+    proven(id: string, origin: string, isThere: boolean): void {
+      const node = nodes.get(id);
+      if (!node?.routes.some((route) => route.origin === origin) || node.proven.has(origin) === isThere) return;
+      if (isThere) node.proven.add(origin);
+      else node.proven.delete(origin);
+      setDialable(node, ipPreference);
+      if (node.dialable) node.proving = false;
+      changed();
+    },
+
+    /** The node could not prove itself at any address; it is asked again now and then. */
+    unproven(id: string): void {
+      const node = nodes.get(id);
+      if (!node?.proving) return;
+      node.proving = false;
+      changed();
+    },
+
+    /** Forgets the node at once, and gives up what it was doing. False when there is none. */
+    forget(id: string): boolean {
+      const node = nodes.get(id);
+      if (!node) return false;
+      giveUpWork(node, new NodeLost("the node was forgotten", false));
+      nodes.delete(id);
+      options.onModels?.();
+      tell("removed", id, "an operator had it forgotten");
+      changed();
+      return true;
+    },
 
     /**
      * Takes one of the node's slots for a request for `model`, or `slot` false: only its turn, and the node is watched.

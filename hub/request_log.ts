@@ -57,7 +57,13 @@ export interface RequestStart {
   /** What the client sent; shortened here, and left out altogether under LOG_PROMPTS=0. */
   readonly json: unknown;
   /** Called once, when the request has ended, whatever way it did. */
-  readonly onEnd?: () => void;
+  readonly onEnd?: (used: Used) => void;
+}
+
+/** What a request has cost. */
+export interface Used {
+  /** Tokens of prompt and answer; where the node's count is missing, pieces of its stream. */
+  readonly tokens: number;
 }
 
 export interface RequestEnd {

@@ -4,7 +4,7 @@ import { parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { type Method, withoutQuery } from "../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST, DECLINE_REASONS, HEADERS } from "../shared/protocol.ts";
-import { type Delivery, deliver, type Parcel, type RouteFailure } from "./deliver.ts";
+import { type Delivery, deliver, type Parcel, type RouteFailure, withTicket } from "./deliver.ts";
 import { errorIn } from "./faces/answer_body.ts";
 import { type ForwardDeps, notSent } from "./forward.ts";
 import { asAttemptError, type Line, openLine } from "./line.ts";
@@ -114,7 +114,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
         registry.failed(node.id, words);
         return unanswered("unreachable", 503, words, untouched);
       }
-      if (declined !== "busy") registry.declined(node.id, declined);
+      if (declined === "draining" || declined === "ollama_down") registry.declined(node.id, declined);
       return unanswered("declined", response.status, words, untouched);
     }
     const { status } = response;
@@ -150,23 +150,29 @@ function bring(
 ): Promise<Delivery> {
   const routes = deps.registry.routesOf(node);
   const headers = { ...errand.headers, [HEADERS.requestId]: errand.id, [HEADERS.nodeId]: node.id };
-  const { method, path } = errand;
-  if (method === "HEAD") return ask(routes, { path, headers, signal }, deps.fetch);
+  const { id, method, path } = errand;
+  const ticket = deps.tickets.for(node, { id, method, path, body: method === "HEAD" ? null : body });
+  if (method === "HEAD") return ask(routes, { path, headers, ticket, signal }, deps.fetch);
   const onRoute = (route: Route, reachable: boolean) => deps.onRoute(node.id, route, reachable);
-  return deliver(routes, { method, path, headers, body, signal }, { ...deps, onRoute });
+  return deliver(routes, { method, path, headers, ticket, body, signal }, { ...deps, onRoute });
 }
 
 /** A HEAD has no body that could tell when a connection stands, so that one time limit is for all of it. */
 async function ask(
   routes: readonly Route[],
-  { path, headers, signal }: Pick<Parcel, "path" | "headers" | "signal">,
+  { path, signal, ...more }: Pick<Parcel, "path" | "headers" | "ticket" | "signal">,
   fetch: SendDeps["fetch"],
 ): Promise<Delivery> {
   const failures: RouteFailure[] = [];
   for (const route of routes) {
     try {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]);
-      const response = await fetch(route.origin + path, { method: "HEAD", headers, signal: limited });
+      const response = await fetch(route.origin + path, {
+        method: "HEAD",
+        headers: withTicket(more),
+        signal: limited,
+        cert: route.cert ?? null,
+      });
       return { kind: "delivered", route, response: Promise.resolve(response) };
     } catch (error) {
       if (signal.aborted) break;

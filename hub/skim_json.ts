@@ -21,12 +21,24 @@ const MOST_ENTRIES = 64;
 const DEEPEST_OUTLINE = 4;
 /** Levels above which Go's decoder, and so Ollama, refuses a body. */
 const DEEPEST = 10_000;
+const NO_END = -1;
+const BEYOND = -2;
+
+/** In the place of what was read: it is nested deeper than was asked for. */
+export const TOO_DEEP = Symbol("too deep");
 
 export interface SkimOptions {
   /** Names of fields, in lower case, that are found whatever their case and number, as Go finds those of a struct. */
   readonly known?: ReadonlySet<string>;
   /** Those of them that are texts: there null changes nothing, elsewhere it empties the field. */
   readonly texts?: ReadonlySet<string>;
+  /** Levels at most; more of them come out as TOO_DEEP. Where nothing is said, what Go refuses is undefined. */
+  readonly deepest?: number;
+}
+
+/** True where what `bytes` begin with is nested deeper than `deepest` levels. */
+export function isTooDeep(bytes: Uint8Array, deepest: number): boolean {
+  return endOfValue(bytes, skipBlanks(bytes, 0), deepest) === BEYOND;
 }
 
 /**
@@ -34,14 +46,16 @@ export interface SkimOptions {
  * come out as their outline, with `"(123456 bytes)"` in the place of what is left out: parsing 100 MB takes half a second
  * or, made for it, eight, in which no other stream would move. What Ollama would refuse as malformed may come out too.
  */
-export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE }: SkimOptions = {}): unknown {
+export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE, deepest }: SkimOptions = {}): unknown {
   const start = skipBlanks(bytes, 0);
+  const [most, tooDeep] = deepest === undefined ? [DEEPEST, undefined] : [deepest, TOO_DEEP];
+  if (bytes[start] === OPENING_BRACKET && isTooDeep(bytes, most)) return tooDeep;
   if (bytes[start] !== OPENING_BRACE) return bytes.byteLength <= LONG_VALUE ? parseJsonBytes(bytes) : undefined;
   const fields = new Map<string, unknown>();
   const mayBeKnown = filterFor(known);
   // Of a body with millions of names only those are looked at that are kept, or may be known.
   const wanted = (from: number, to: number) => fields.size < MOST_ENTRIES || mayBeKnown(bytes, from, to);
-  const end = eachEntry(bytes, start, wanted, (key, valueStart, valueEnd) => {
+  const end = eachEntry(bytes, start, { wanted, deepest: most - 1 }, (key, valueStart, valueEnd) => {
     const name = known.size > 0 ? fold(key) : key;
     const isKnown = known.has(name);
     if (!isKnown && fields.size >= MOST_ENTRIES) return;
@@ -49,6 +63,7 @@ export function skimJson(bytes: Uint8Array, { known = NONE, texts = NONE }: Skim
     if (value === null && isKnown && texts.has(name) && fields.has(name)) return;
     fields.set(isKnown ? name : key, value);
   });
+  if (end === BEYOND) return tooDeep;
   return end < 0 ? undefined : Object.fromEntries(fields);
 }
 
@@ -80,7 +95,7 @@ function outline(value: Uint8Array, depth: number): unknown {
   if (depth >= DEEPEST_OUTLINE) return `(${value.byteLength} bytes)`;
   const entries: [string, unknown][] = [];
   let left = 0;
-  eachEntry(value, 0, ALL, (key, start, end) => {
+  eachEntry(value, 0, { wanted: ALL, deepest: DEEPEST }, (key, start, end) => {
     if (entries.length >= MOST_ENTRIES) left++;
     else entries.push([key, outline(value.subarray(start, end), depth + 1)]);
   });
@@ -91,19 +106,19 @@ function outline(value: Uint8Array, depth: number): unknown {
 
 /**
  * Goes through the entries of the object or array that begins at `start`, in their order; an array's have the key "".
- * Those of an object whose name, between the indexes it gets, `wanted` does not want are passed over. Returns the index behind its end, or -1 where it has none.
+ * Those of an object whose name, between the indexes it gets, `wanted` does not want are passed over. Returns the index behind its end; NO_END where it has none, or BEYOND.
  */
 function eachEntry(
   bytes: Uint8Array,
   start: number,
-  wanted: (nameStart: number, nameEnd: number) => boolean,
+  { wanted, deepest }: { wanted: (nameStart: number, nameEnd: number) => boolean; deepest: number },
   take: (key: string, valueStart: number, valueEnd: number) => void,
 ): number {
   const isObject = bytes[start] === OPENING_BRACE;
   for (let at = start + 1; ; ) {
     at = skipBlanks(bytes, at);
     const byte = bytes[at];
-    if (byte === undefined) return -1;
+    if (byte === undefined) return NO_END;
     if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) return at + 1;
     if (byte === COMMA) {
       at++;
@@ -111,41 +126,41 @@ function eachEntry(
     }
     let key: string | null = "";
     if (isObject) {
-      if (byte !== QUOTE) return -1;
+      if (byte !== QUOTE) return NO_END;
       const keyEnd = closingQuote(bytes, at) + 1;
-      if (keyEnd === 0) return -1;
+      if (keyEnd === 0) return NO_END;
       const isWanted = wanted(at + 1, keyEnd - 1);
       key = isWanted ? String(parseJsonBytes(bytes.subarray(at, Math.min(keyEnd, at + LONG_VALUE))) ?? "…") : null;
       at = skipBlanks(bytes, keyEnd);
-      if (bytes[at] !== COLON) return -1;
+      if (bytes[at] !== COLON) return NO_END;
       at = skipBlanks(bytes, at + 1);
     }
-    const end = endOfValue(bytes, at);
-    if (end < 0) return -1;
+    const end = endOfValue(bytes, at, deepest);
+    if (end < 0) return end;
     if (key !== null) take(key, at, end);
     at = end;
   }
 }
 
-/** The index behind the value that begins at `start`, or -1 where it does not end, or is nested beyond all sense. */
-function endOfValue(bytes: Uint8Array, start: number): number {
+/** The index behind the value that begins at `start`; NO_END where it has none, BEYOND where it has more levels than `deepest`. */
+function endOfValue(bytes: Uint8Array, start: number, deepest: number): number {
   let depth = 0;
   for (let at = start; at < bytes.byteLength; at++) {
     const byte = bytes[at];
     if (byte === QUOTE) {
       at = closingQuote(bytes, at);
-      if (at < 0) return -1;
+      if (at < 0) return NO_END;
       if (depth === 0) return at + 1;
     } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
-      if (++depth > DEEPEST) return -1;
+      if (++depth > deepest) return BEYOND;
     } else if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) {
-      if (depth === 0) return at > start ? at : -1;
+      if (depth === 0) return at > start ? at : NO_END;
       if (--depth === 0) return at + 1;
     } else if (depth === 0 && (byte === COMMA || (byte ?? 0) <= SPACE)) {
-      return at > start ? at : -1;
+      return at > start ? at : NO_END;
     }
   }
-  return -1;
+  return NO_END;
 }
 
 /** Index of the quote that ends the text which begins at `open`, or -1. */

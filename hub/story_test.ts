@@ -154,7 +154,12 @@ test.each(BUILDS)(
     });
     expect(node.port).toBeGreaterThan(0);
     const url = `http://127.0.0.1:${hub.port}`;
-    await eventually(async () => expect(await (await fetch(`${url}/nodes`)).text()).toContain("llama3"));
+    // With its address proven: until then 512 would wait, and no more.
+    await eventually(async () =>
+      expect(await (await fetch(`${url}/nodes`)).json()).toMatchObject([
+        { status: "online", models: ["llama3:latest"] },
+      ]),
+    );
 
     // This test's own fetch has the limit too, so the 600 come from processes of their own.
     const clients = Array.from({ length: 3 }, () =>

@@ -42,6 +42,8 @@ export function learnFromFailure(job: Job, failed: Failed, registry: Registry): 
       if (failed.declined === "draining" || failed.declined === "ollama_down") {
         registry.declined(nodeId, failed.declined);
       }
+      // It asks the hub for its time at once; until it has it, it can do nothing for us.
+      if (failed.declined === "ticket") registry.rest(nodeId, null);
       return;
   }
 }

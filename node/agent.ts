@@ -1,10 +1,12 @@
 /** The agent put together: what it is built from, how it starts, drains and ends. Used by main.ts and by tests. */
 import { type Clock, systemClock } from "../shared/clock.ts";
 import { createFleetFetch } from "../shared/fleet_fetch.ts";
+import { loadIdentity } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
-import { type HttpServer, listen } from "../shared/listen.ts";
+import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import type { NodeHealth, NodeIntent } from "../shared/protocol.ts";
+import { readCertificate, readTls, renewalOf } from "../shared/tls.ts";
 import { findAddresses } from "./addresses.ts";
 import { createNodeApp } from "./app.ts";
 import type { NodeConfig } from "./config.ts";
@@ -12,6 +14,7 @@ import { createExecute } from "./execute.ts";
 import { createGpuReader } from "./gpu.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createHubClient } from "./hub_client.ts";
+import { createHubTrust } from "./hub_trust.ts";
 import { createLoadReader } from "./load.ts";
 import { createOllamaClient } from "./ollama.ts";
 import { createOllamaFace } from "./ollama_face.ts";
@@ -20,6 +23,7 @@ import { createOllamaWatch } from "./ollama_watch.ts";
 import { createPassOn } from "./pass_on.ts";
 import { createSelfReport } from "./self_report.ts";
 import { createSlots } from "./slots.ts";
+import { createTicketGate } from "./ticket_gate.ts";
 
 export interface AgentOptions {
   /** This program's version. */
@@ -27,6 +31,8 @@ export interface AgentOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** Trusts the hub that answers next, whatever was known of it before. */
+  readonly acceptHub?: boolean;
   /** Milliseconds between two looks at Ollama. */
   readonly ollamaLookMs?: number;
   /** Milliseconds between two looks at the hub. */
@@ -48,6 +54,8 @@ const LOADING_AFTER_MS = 1000;
 const FIRST_LOOK_PATIENCE_MS = 1000;
 const LAST_HEARTBEAT_MS = 2000;
 const FLUSH_MS = 2000;
+const HUB_HEARD_MS = 1000;
+const SELDOM_MS = 10_000;
 
 /** Bytes of a request body that is held: a prompt with pictures in it. What only flows through, blobs, has no limit. */
 const BODY_LIMIT = 256 * 2 ** 20;
@@ -56,10 +64,38 @@ const BODY_LIMIT = 256 * 2 ** 20;
 export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   const { version, log, clock = systemClock, random = Math.random } = options;
   const bootId = crypto.randomUUID();
-  const hubFetch = createFleetFetch({ useEnvironmentProxy: config.useEnvironmentProxy });
+  let tls = readTls(config.tls);
+  const hubFetch = createFleetFetch({
+    useEnvironmentProxy: config.useEnvironmentProxy,
+    ownCert: () => tls,
+    authority: config.hubCa === null ? null : readCertificate("HUB_CA", config.hubCa),
+  });
   // Ollama is on this machine: a proxy has no place in between, whatever the operator wants for the hub.
   const ollama = createOllamaClient(config.ollamaUrl, createFleetFetch());
   let intent: NodeIntent = "serving";
+  const warn = (sentence: string) => log.warn(sentence);
+  const identity = loadIdentity(config.stateDir, "node");
+  if (identity.warning !== null) warn(identity.warning);
+  const { serverUrl, nodeId, stateDir, joinToken } = config;
+  const trust = createHubTrust({
+    identity,
+    serverUrl,
+    nodeId,
+    stateDir,
+    bootId,
+    joinToken,
+    acceptHub: options.acceptHub ?? false,
+    now: clock.now,
+    cert: () => tls?.cert ?? null,
+    onWarning: warn,
+  });
+  const gate = createTicketGate({
+    nodeId,
+    trusted: trust.trusted,
+    now: clock.now,
+    onStale: () => heartbeat.listen(),
+    onRefused: seldom(clock, (why, times) => log.warn({ times }, `a request was turned away: ${why}`)),
+  });
 
   const slots = createSlots({ size: config.slots, waitMs: SLOT_WAIT_MS, clock });
   const watch = createOllamaWatch({
@@ -80,9 +116,9 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     log,
   };
   const execute = createExecute({ ...serving, slots, bodyLimit: BODY_LIMIT });
-  const passOn = createPassOn({ ...serving, onManaged: watch.managed });
+  const passOn = createPassOn({ ...serving, bodyLimit: BODY_LIMIT, onManaged: watch.managed });
   const heartbeat = createHeartbeat({
-    hub: createHubClient(config.serverUrl, hubFetch),
+    hub: createHubClient(config.serverUrl, hubFetch, trust),
     serverUrl: config.serverUrl,
     nodeId: config.nodeId,
     intervalMs: config.heartbeatIntervalMs,
@@ -92,7 +128,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       bootId,
       agentVersion: version,
       slots: config.slots,
-      port: () => portOf(server),
+      port: () => portOf(listener.server),
       intent: () => intent,
       ollama: () => watch.state,
       addresses: () => findAddresses({ ipv4: config.advertiseIPv4, ipv6: config.advertiseIPv6 }),
@@ -114,7 +150,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     return slots.silentModels(ms).filter((model) => model !== "" && !isInMemory(watch.state, model));
   }
 
-  function health(): NodeHealth {
+  function health(challenge: string, hubKey: string): NodeHealth {
+    const proof = challenge === "" ? null : trust.prove(challenge, hubKey);
     const { ok, version: ollamaVersion } = watch.state;
     return {
       status: "ok",
@@ -126,23 +163,27 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       running: slots.running,
       slots: slots.size,
       loading: loadingModels(LOADING_AFTER_MS),
+      ...(proof === null ? {} : { proof }),
     };
   }
 
-  const server = listen({
+  const listener = startListener({
+    tls,
     hostname: config.host,
     port: config.port,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: createNodeApp({
       nodeId: config.nodeId,
       execute,
+      gate,
+      hubHeard: () => atMost(HUB_HEARD_MS, heartbeat.heard()),
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
       log,
     }),
     onFallback: (sentence) => log.warn(sentence),
   });
-  const port = portOf(server);
+  const port = portOf(listener.server);
   log.info(
     { node_id: config.nodeId, port, ollama: config.ollamaUrl, hub: config.serverUrl, slots: slots.size, version },
     `node ${config.nodeId} listens on port ${port}`,
@@ -167,11 +208,22 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     if (!ended) heartbeat.start();
   });
 
+  const renew = renewalOf(
+    config.tls,
+    (renewed) => {
+      tls = renewed;
+      listener.renew(renewed);
+      // The hub takes the node for somebody else until it knows the new one.
+      heartbeat.listen();
+    },
+    log,
+  );
+
   async function stop(): Promise<void> {
     ended = true;
     watch.stop();
     heartbeat.stop();
-    await server.stop(true);
+    await listener.stop(true);
   }
 
   return {
@@ -179,6 +231,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     port,
     bootId,
     joined: heartbeat.joined,
+    reload: tls === null ? undefined : renew,
     async drain() {
       intent = "draining";
       heartbeat.changed();
@@ -193,10 +246,23 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       intent = "left";
       await heartbeat.finish(LAST_HEARTBEAT_MS);
       // What is finished may still be on its way to the hub; what is not finished now is cut.
-      if (slots.running === 0) await atMost(FLUSH_MS, server.stop());
+      if (slots.running === 0) await atMost(FLUSH_MS, listener.stop());
       await stop();
     },
     stop,
+  };
+}
+
+/** `tell`, but at most once in SELDOM_MS, with how often it would have been told since the last time. */
+function seldom(clock: Clock, tell: (what: string, times: number) => void): (what: string) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  let times = 0;
+  return (what) => {
+    times += 1;
+    if (clock.now() - toldAt < SELDOM_MS) return;
+    toldAt = clock.now();
+    tell(what, times);
+    times = 0;
   };
 }
 

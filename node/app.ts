@@ -3,24 +3,29 @@ import { type Context, Hono } from "hono";
 import type { HttpServer } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { HEADERS, type NodeHealth, PATHS } from "../shared/protocol.ts";
+import { pathIn } from "../shared/signed_text.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
 import { readExecuteBody } from "./execute_body.ts";
 import type { OllamaFace } from "./ollama_face.ts";
-import { declineAsOther } from "./own_answer.ts";
+import { declineAsOther, noTicket } from "./own_answer.ts";
+import type { TicketGate } from "./ticket_gate.ts";
 
 export interface NodeAppDeps {
   readonly nodeId: string;
   readonly execute: Execute;
   readonly ollamaFace: OllamaFace;
-  /** What GET /health says; never waits for anything. */
-  readonly health: () => NodeHealth;
+  readonly gate: TicketGate;
+  /** Resolves when the hub has been heard again, or soon: a ticket that came before its answer is judged after it. */
+  readonly hubHeard?: () => Promise<void>;
+  /** What GET /health says; never waits for anything. A challenge is answered as `proof`. */
+  readonly health: (challenge: string, hubKey: string) => NodeHealth;
   readonly log: Logger;
 }
 
 interface Env {
   Bindings: { server: HttpServer };
-  Variables: { requestId: string };
+  Variables: { requestId: string; bodyHash: string | null };
 }
 
 /** What a request id may look like to be taken over; anything else gets a new one, so that no log line can be forged. */
@@ -30,7 +35,7 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export type NodeApp = (request: Request, server: HttpServer) => Response | Promise<Response>;
 
 /** The node's application. */
-export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: NodeAppDeps): NodeApp {
+export function createNodeApp({ nodeId, execute, ollamaFace, gate, hubHeard, health, log }: NodeAppDeps): NodeApp {
   const app = new Hono<Env>();
 
   app.use(async (context, next) => {
@@ -48,7 +53,22 @@ export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: Node
     return meant === nodeId ? next() : declineAsOther(nodeId, meant);
   });
 
-  app.get(PATHS.health, (context) => context.json(health()));
+  app.get(PATHS.health, (context) =>
+    context.json(health(context.req.query("challenge") ?? "", context.req.query("hub") ?? "")),
+  );
+
+  // Nor must anybody but the hub, once this node has one.
+  app.use(async (context, next) => {
+    const judge = () => gate(context.req.raw, isBlob(context.req.raw));
+    let admission = judge();
+    if (admission.kind === "refused" && admission.stale && hubHeard) {
+      await hubHeard();
+      admission = judge();
+    }
+    if (admission.kind === "refused") return noTicket(admission.detail, admission.stale);
+    context.set("bodyHash", admission.bodyHash);
+    return next();
+  });
 
   app.post(PATHS.execute, (context) => execute(arrivalOf(context), readExecuteBody));
 
@@ -65,8 +85,13 @@ export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: Node
   return (request, server) => app.fetch(request, { server });
 }
 
+/** Files of models are many gigabytes: their hash is their name, and Ollama compares the two. */
+function isBlob(request: Request): boolean {
+  return request.method === "POST" && pathIn(request.url).startsWith(`${PATHS.ollama}/api/blobs/`);
+}
+
 function arrivalOf(context: Context<Env>): Arrival {
   const request = context.req.raw;
   const setIdleTimeout = (seconds: number) => context.env.server.timeout(request, seconds);
-  return { request, requestId: context.get("requestId"), setIdleTimeout };
+  return { request, requestId: context.get("requestId"), bodyHash: context.get("bodyHash") ?? null, setIdleTimeout };
 }

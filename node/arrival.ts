@@ -1,11 +1,21 @@
 /** A request as it reached this node, and the reading of its body as a whole. */
+import { hashOf } from "../shared/identity.ts";
 
 export interface Arrival {
   readonly request: Request;
   readonly requestId: string;
+  /** What the body has to hash to, as its ticket says; null where there is none to say it. */
+  readonly bodyHash: string | null;
   /** Sets after how many seconds without progress the connection is closed; 0 never. */
   readonly setIdleTimeout: (seconds: number) => void;
 }
+
+/** True when `bytes` are the body that the ticket of `arrival` is for. */
+export function isTicketed({ bodyHash }: Arrival, bytes: Uint8Array): boolean {
+  return bodyHash === null || hashOf(bytes) === bodyHash;
+}
+
+export const OTHER_BODY = "the ticket is for another body";
 
 /** The whole body; "gone" when it broke off, "too_large" as soon as it is known to have more than `limit` bytes. */
 export async function readWhole(request: Request, limit: number): Promise<Uint8Array | "gone" | "too_large"> {

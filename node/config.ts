@@ -1,6 +1,7 @@
 /** The node's settings: every variable with its unit, default and one line of explanation, and what they add up to. */
 import { hostname } from "node:os";
 import { type Address, type Family, parseAddress } from "../shared/address.ts";
+import { type JoinToken, readJoinToken } from "../shared/join_token.ts";
 import { LOG_LEVELS, type LogLevel } from "../shared/log.ts";
 import { DEFAULT_SLOTS, heartbeat } from "../shared/protocol.ts";
 import {
@@ -16,6 +17,8 @@ import {
   settingsHelp,
   wholeNumber,
 } from "../shared/settings.ts";
+import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
+import { checkTlsFiles, TLS_SETTINGS, type TlsFiles } from "../shared/tls.ts";
 
 /** Which address of one family the node tells the hub: what it finds, none at all, or this one. */
 export type Advertise = "detect" | "none" | Address;
@@ -38,6 +41,13 @@ export interface NodeConfig {
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
   readonly useEnvironmentProxy: boolean;
+  /** Folder of its key and of the hub it trusts; need not exist. */
+  readonly stateDir: string;
+  /** What lets it join a hub that is closed to unknown nodes; also says which hub that is. */
+  readonly joinToken: JoinToken | null;
+  readonly tls: TlsFiles;
+  /** File of the hub's certificate, or of its authority's; null for the usual authorities. */
+  readonly hubCa: string | null;
 }
 
 function settingsTable(machine: string) {
@@ -116,6 +126,21 @@ function settingsTable(machine: string) {
       doc: "DEBUG, INFO, WARNING or ERROR",
       parse: oneOf(...LOG_LEVELS),
     },
+    stateDir: STATE_DIR,
+    ...TLS_SETTINGS,
+    hubCa: {
+      variable: "HUB_CA",
+      fallback: null as string | null,
+      doc: "File of the hub's certificate or its authority's (PEM), for a SERVER_URL with https:// that is not known to the world",
+      parse: (text: string): string | null => text,
+    },
+    joinToken: {
+      variable: "JOIN_TOKEN",
+      fallback: null as JoinToken | null,
+      secret: true as const,
+      doc: "What `ollama-hub token create` printed, for a hub that takes no unknown nodes; the node then trusts that hub only",
+      parse: joinToken as (text: string) => JoinToken | null,
+    },
     useEnvironmentProxy: {
       variable: "USE_ENV_PROXY",
       fallback: false,
@@ -141,7 +166,17 @@ export function parseNodeConfig(environment: Environment, machine: string = host
     drainTimeoutMs: read.drainTimeout * 1000,
     logLevel: read.logLevel,
     useEnvironmentProxy: read.useEnvironmentProxy,
+    stateDir: stateFolder(read.stateDir, environment),
+    joinToken: read.joinToken,
+    tls: tlsFilesOf(read),
+    hubCa: read.hubCa,
   };
+}
+
+function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): TlsFiles {
+  const files = { tlsCert, tlsKey, tlsClientCa };
+  checkTlsFiles(files);
+  return files;
 }
 
 /** Every setting of the node as [variable, default, description], for --help and the README. */
@@ -155,6 +190,7 @@ export function nodeHelp(): string {
     "ollama-node: offers this machine's Ollama to a hub.",
     "",
     "  ollama-node                 listen and join the hub",
+    "  ollama-node --accept-hub    trust the hub that answers now, whatever hub was trusted before",
     "  ollama-node --check-config  read the configuration, say whether it can work, and end",
     "  ollama-node --healthcheck   ask the node that runs here whether it is well: 0 when it is, else 1",
     "  ollama-node --version       print the version",
@@ -177,6 +213,12 @@ function nodeId(text: string): string {
   const parsed = heartbeat.shape.node_id.safeParse(text);
   if (!parsed.success) throw new Error(`is not a node id: ${parsed.error.issues[0]?.message ?? ""}`);
   return parsed.data;
+}
+
+function joinToken(text: string): JoinToken {
+  const token = readJoinToken(text);
+  if (token === null) throw new Error("is not a join token such as ohj1.…, which `ollama-hub token create` prints");
+  return token;
 }
 
 function advertise(family: Family): (text: string) => Advertise {

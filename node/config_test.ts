@@ -4,7 +4,7 @@ import { nodeHelp, nodeSettings, parseNodeConfig } from "./config.ts";
 
 describe("parseNodeConfig", () => {
   test("an empty environment gives the documented defaults", () => {
-    expect(parseNodeConfig({}, "gaming-pc")).toEqual({
+    expect(parseNodeConfig({ XDG_STATE_HOME: "/state" }, "gaming-pc")).toEqual({
       serverUrl: "http://localhost:8000",
       nodeId: "gaming-pc",
       host: "::",
@@ -17,6 +17,10 @@ describe("parseNodeConfig", () => {
       drainTimeoutMs: 120_000,
       logLevel: "INFO",
       useEnvironmentProxy: false,
+      stateDir: "/state/ollama-connector",
+      joinToken: null,
+      tls: { tlsCert: null, tlsKey: null, tlsClientCa: null },
+      hubCa: null,
     });
   });
 

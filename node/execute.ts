@@ -1,7 +1,7 @@
 /** The node's request path for what runs a model: the whole body → a slot → the local Ollama → its answer as it comes. */
 import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
-import { type Arrival, readWhole } from "./arrival.ts";
+import { type Arrival, isTicketed, OTHER_BODY, readWhole } from "./arrival.ts";
 import { type AskDeps, askOllama } from "./ask_ollama.ts";
 import type { OllamaRequest } from "./ollama.ts";
 import { decline, gone, problem } from "./own_answer.ts";
@@ -57,6 +57,7 @@ export function createExecute(deps: ExecuteDeps): Execute {
     const bytes = await readWhole(request, bodyLimit);
     if (bytes === "gone") return story.answer(gone(), "not_delivered");
     if (bytes === "too_large") return story.answer(tooLarge(bodyLimit), "too_large");
+    if (!isTicketed(arrival, bytes)) return story.answer(problem(401, OTHER_BODY), "other_body");
     const found = read(bytes);
     if (!found.ok) return story.answer(problem(400, found.problem), "invalid");
     const { model, takesSlot, request: forOllama, about } = found.work;

@@ -62,6 +62,7 @@ describe("a silent model", () => {
       nodeId: "n",
       execute,
       ollamaFace: () => new Response(null, { status: 404 }),
+      gate: () => ({ kind: "admitted", bodyHash: null }),
       health: () => ({ status: "ok", node_id: "n" }),
       log: silentLogger,
     });

@@ -17,10 +17,14 @@ export interface HeartbeatLoop {
   start(): void;
   /** Something about the node may have changed: sends at once if the hub has to know. */
   changed(): void;
+  /** The hub has to be heard: sends at once, unless that was done a moment ago. */
+  listen(): void;
   /** Ends the loop with one last heartbeat; waits for its answer at most `timeoutMs`. */
   finish(timeoutMs: number): Promise<void>;
   /** Ends the loop without a word. */
   stop(): void;
+  /** Resolves when the hub has answered once more, or has not in its time. */
+  heard(): Promise<void>;
   /** Resolves when the hub has accepted this node for the first time. */
   readonly joined: Promise<void>;
 }
@@ -46,6 +50,8 @@ export interface HeartbeatOptions {
 /** Milliseconds the hub has for an answer. */
 const HEARTBEAT_TIMEOUT_MS = 5000;
 const LOOK_TIMEOUT_MS = 3000;
+/** Between two heartbeats that are sent to hear the hub. */
+const LISTEN_AGAIN_MS = 1000;
 
 /** A loop that has not begun. */
 export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
@@ -59,6 +65,8 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
   let stopped = false;
   let cancelNext = () => {};
   let stopLooking = () => {};
+  let nextAnswer = Promise.withResolvers<void>();
+  let listenedAt = Number.NEGATIVE_INFINITY;
 
   async function beat(reason: string): Promise<void> {
     if (sending || stopped) return;
@@ -68,6 +76,8 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
     log.debug({ reason, seq: seq + 1 }, "heartbeat");
     const outcome = await send(HEARTBEAT_TIMEOUT_MS);
     sending = false;
+    nextAnswer.resolve();
+    nextAnswer = Promise.withResolvers();
     if (stopped) return;
     learn(outcome, telling);
     const again = standing?.kind === "unreachable" ? null : reasonToSendNow(told, announced());
@@ -104,7 +114,10 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
         return;
       }
       case "rejected":
-        log.warn({ hub: serverUrl, reason: outcome.reason }, `hub ${serverUrl} refuses this node: ${outcome.reason}`);
+        log.warn(
+          { hub: serverUrl, reason: outcome.reason },
+          outcome.doubted ? outcome.reason : `hub ${serverUrl} refuses this node: ${outcome.reason}`,
+        );
         standing = { kind: "rejected" };
         // It was told; saying the same thing faster does not help.
         told = telling;
@@ -144,6 +157,12 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
       if (standing === null) return;
       const reason = reasonToSendNow(told, announced());
       if (reason !== null) void beat(reason);
+    },
+    heard: () => nextAnswer.promise,
+    listen() {
+      if (standing === null || clock.now() - listenedAt < LISTEN_AGAIN_MS) return;
+      listenedAt = clock.now();
+      void beat("the hub's time has to be known");
     },
     async finish(timeoutMs) {
       stop();

@@ -5,11 +5,12 @@ import type { FleetFetch } from "../shared/fleet_fetch.ts";
 import { parseJson } from "../shared/json.ts";
 import { HEADERS, type HeartbeatAnswer, type HeartbeatBody, heartbeatAnswer, PATHS } from "../shared/protocol.ts";
 import type { HubSight } from "./heartbeat_policy.ts";
+import type { HubTrust } from "./hub_trust.ts";
 
 export type HeartbeatOutcome =
   | { readonly kind: "accepted"; readonly bootId: string | null; readonly answer: HeartbeatAnswer }
-  /** The hub understood and said no, or is no hub at all: `reason` names what it said. */
-  | { readonly kind: "rejected"; readonly reason: string }
+  /** The hub understood and said no, or is no hub at all: `reason` names what it said. `doubted`: it said yes and is not trusted. */
+  | { readonly kind: "rejected"; readonly reason: string; readonly doubted?: true }
   /** No answer, or a hub that is not ready. */
   | { readonly kind: "unreachable"; readonly reason: string };
 
@@ -20,18 +21,34 @@ export interface HubClient {
   look(timeoutMs: number): Promise<HubSight>;
 }
 
-/** A client of the hub at `serverUrl`. */
-export function createHubClient(serverUrl: string, fetch: FleetFetch): HubClient {
+/** What a hub answers that was started after it spoke with this node last: say it again, signed for this start. */
+export const SIGN_AGAIN = 428;
+
+/** A client of the hub at `serverUrl`, which `trust` speaks to as this node; null sends heartbeats as they are. */
+export function createHubClient(serverUrl: string, fetch: FleetFetch, trust: HubTrust | null = null): HubClient {
+  async function post(body: HeartbeatBody, timeoutMs: number, challenge: string): Promise<Response> {
+    const text = JSON.stringify(trust === null ? body : trust.introduce(body));
+    const signed = trust?.sign(text, body.seq ?? 0, challenge) ?? {};
+    return fetch(`${serverUrl}${PATHS.heartbeat}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...signed },
+      body: text,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  }
+
   return {
     async heartbeat(body, timeoutMs) {
       try {
-        const response = await fetch(`${serverUrl}${PATHS.heartbeat}`, {
-          method: "POST",
-          headers: { "content-type": "application/json" },
-          body: JSON.stringify(body),
-          signal: AbortSignal.timeout(timeoutMs),
-        });
-        return readOutcome(response, await response.text());
+        let response = await post(body, timeoutMs, body.hub_boot_id ?? "");
+        const challenge = response.headers.get(HEADERS.hubBootId);
+        if (response.status === SIGN_AGAIN && trust !== null && challenge !== null) {
+          await response.text();
+          response = await post(body, timeoutMs, challenge);
+        }
+        const outcome = readOutcome(response, await response.text());
+        const doubt = outcome.kind === "accepted" ? (trust?.learn(outcome.answer, body.seq ?? 0) ?? null) : null;
+        return doubt === null ? outcome : { kind: "rejected", reason: doubt, doubted: true };
       } catch (error) {
         return { kind: "unreachable", reason: failureWords(error) };
       }

@@ -1,5 +1,5 @@
 /** The node as a program: environment → configuration → agent → drain on a signal. */
-import { localUrl } from "../shared/healthcheck.ts";
+import { localTarget } from "../shared/healthcheck.ts";
 import { runProgram } from "../shared/lifecycle.ts";
 import { createLogger } from "../shared/log.ts";
 import { PATHS } from "../shared/protocol.ts";
@@ -12,9 +12,10 @@ await runProgram({
   version: VERSION_AND_BUILD,
   help: nodeHelp,
   configure: (environment) => parseNodeConfig(environment),
-  healthUrl: ({ host, port }) => localUrl(host, port, PATHS.health),
-  start: async (config) => {
+  healthTarget: (config) => localTarget(config, config.tls, PATHS.health),
+  options: ["--accept-hub"],
+  start: async (config, given) => {
     const log = createLogger("ollama-node", config.logLevel, process.stdout.isTTY === true);
-    return startAgent(config, { version: VERSION, log });
+    return startAgent(config, { version: VERSION, log, acceptHub: given.has("--accept-hub") });
   },
 });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Agent, request } from "node:http";
 import { expectedText, startFakeOllama } from "../shared/testing/fake_ollama.ts";
+import { stateFolderForTest } from "../shared/testing/state_folder.ts";
 import { VERSION } from "../shared/version.ts";
 import { wholeText } from "./testing/node_with_ollama.ts";
 import { startStubHub } from "./testing/stub_hub.ts";
@@ -16,7 +17,7 @@ afterEach(async () => {
 function run(environment: Record<string, string>, ...flags: string[]) {
   const { PATH = "", HOME = "" } = Bun.env;
   const child = Bun.spawn([process.execPath, main, ...flags], {
-    env: { PATH, HOME, ...environment },
+    env: { PATH, HOME, STATE_DIR: stateFolderForTest(), ...environment },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

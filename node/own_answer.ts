@@ -2,7 +2,7 @@
 import { CLIENT_CLOSED_REQUEST, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 
 /** Why this node, the one that was meant, does not serve a request. */
-type OwnReason = Exclude<DeclineReason, "wrong_node">;
+type OwnReason = Exclude<DeclineReason, "wrong_node" | "ticket">;
 
 const SENTENCES: Readonly<Record<OwnReason, string>> = {
   busy: "All slots of this node are taken",
@@ -35,6 +35,11 @@ function declined(reason: DeclineReason, status: number, detail: string): Respon
 /** An error status with one sentence. */
 export function problem(status: number, detail: string): Response {
   return Response.json({ detail }, { status, headers: { [HEADERS.agentError]: "1" } });
+}
+
+/** The answer to who cannot show a ticket of the hub's. `stale`: the hub may have sent it, and should try again. */
+export function noTicket(detail: string, stale: boolean): Response {
+  return stale ? declined("ticket", 401, detail) : problem(401, detail);
 }
 
 /** For a caller that has gone; nobody reads it. */

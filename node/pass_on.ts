@@ -2,13 +2,15 @@
 import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
 import { type Method, type RouteKind, withoutQuery } from "../shared/ollama_routes.ts";
-import type { Arrival } from "./arrival.ts";
+import { type Arrival, isTicketed, OTHER_BODY, readWhole } from "./arrival.ts";
 import { type AskDeps, askOllama } from "./ask_ollama.ts";
-import { decline } from "./own_answer.ts";
+import { decline, gone, problem } from "./own_answer.ts";
 import { beginStory, type Story } from "./story.ts";
 
 export interface PassOnDeps extends AskDeps {
   readonly isDraining: () => boolean;
+  /** Bytes of a body at most that has to be held until it is known to be the one its ticket is for. */
+  readonly bodyLimit: number;
   /** Told after every request that may have changed which models there are. */
   readonly onManaged: () => void;
   readonly clock: Clock;
@@ -57,9 +59,16 @@ export function createPassOn(deps: PassOnDeps): PassOn {
       const isManagement = kind === "management";
       if (isManagement && deps.isDraining()) return story.answer(decline("draining"), "draining");
 
-      const body = request.body === null ? null : timedBody(request.body, story);
+      const held = arrival.bodyHash === null ? null : await readWhole(request, deps.bodyLimit);
+      if (held === "gone") return story.answer(gone(), "not_delivered");
+      if (held === "too_large") {
+        return story.answer(problem(413, `The body may have at most ${deps.bodyLimit} bytes`), "too_large");
+      }
+      if (held !== null && !isTicketed(arrival, held)) return story.answer(problem(401, OTHER_BODY), "other_body");
+      const flowing = held === null && request.body !== null ? timedBody(request.body, story) : null;
+      const body = held !== null && held.byteLength > 0 ? held : flowing;
       // No limit for Ollama, which is silent for minutes while it verifies what it pulled.
-      if (body === null) story.limitSilence(0);
+      if (body === null || held !== null) story.limitSilence(0);
       const length = request.headers.get("content-length");
       if (isManagement) managing += 1;
       return askOllama(deps, arrival, story, {

@@ -23,6 +23,7 @@ async function start() {
     onRefused: () => {},
     onAnswered: () => {},
     onManaged: () => {},
+    bodyLimit: 2 ** 20,
     clock: systemClock,
     log: silentLogger,
   });
@@ -37,7 +38,7 @@ async function start() {
         server.timeout(request, seconds);
       };
       const passage = { kind: "management", method: "POST", target: "/api/pull", headers: {} } as const;
-      return passOn.handle({ request, requestId: "r", setIdleTimeout }, passage);
+      return passOn.handle({ request, requestId: "r", bodyHash: null, setIdleTimeout }, passage);
     },
   });
   toEnd.push(() => server.stop(true), ollama.stop);

@@ -63,6 +63,7 @@ export interface Hello {
   ttl_s: number;
   stale_s: number;
   step_s: number;
+  access: { mode: "open" | "closed"; nodes: "open" | "closed"; advice: string | null };
 }
 
 export interface Queue {

@@ -18,6 +18,7 @@ import explain from "./static/explain.html" with { type: "text" };
 import explainScript from "./static/explain.js" with { type: "text" };
 import explanationStyle from "./static/explanation.css" with { type: "text" };
 import explanation from "./static/explanation.js" with { type: "text" };
+import fleetAccess from "./static/fleet/access.js" with { type: "text" };
 import fleetAttention from "./static/fleet/attention.js" with { type: "text" };
 import fleetChart from "./static/fleet/chart.js" with { type: "text" };
 import fleetCharts from "./static/fleet/charts.js" with { type: "text" };
@@ -41,6 +42,9 @@ import format from "./static/format.js" with { type: "text" };
 import icon from "./static/icon.svg" with { type: "text" };
 import lit from "./static/lit.js" with { type: "text" };
 import live from "./static/live.js" with { type: "text" };
+import loginStyle from "./static/login.css" with { type: "text" };
+import login from "./static/login.html" with { type: "text" };
+import loginScript from "./static/login.js" with { type: "text" };
 import logsBook from "./static/logs/book.js" with { type: "text" };
 import logsExport from "./static/logs/export.js" with { type: "text" };
 import logsFilters from "./static/logs/filters.js" with { type: "text" };
@@ -65,6 +69,7 @@ export const FILES = [
   ["/docs", HTML, docs],
   ["/static/logs.html", HTML, logs],
   ["/static/explain.html", HTML, explain],
+  ["/static/login.html", HTML, login],
   ["/static/icon.svg", "image/svg+xml", icon],
 
   ["/static/theme.js", SCRIPT, theme],
@@ -73,6 +78,7 @@ export const FILES = [
   ["/static/live.js", SCRIPT, live],
   ["/static/page.js", SCRIPT, page],
   ["/static/fleet.js", SCRIPT, fleetScript],
+  ["/static/fleet/access.js", SCRIPT, fleetAccess],
   ["/static/fleet/attention.js", SCRIPT, fleetAttention],
   ["/static/fleet/chart.js", SCRIPT, fleetChart],
   ["/static/fleet/charts.js", SCRIPT, fleetCharts],
@@ -100,6 +106,7 @@ export const FILES = [
   ["/static/logs/words.js", SCRIPT, logsWords],
   ["/static/explain.js", SCRIPT, explainScript],
   ["/static/explanation.js", SCRIPT, explanation],
+  ["/static/login.js", SCRIPT, loginScript],
   ["/static/docs.js", SCRIPT, docsScript],
   ["/static/docs_element.js", SCRIPT, docsElement],
   ["/static/docs_schema.js", SCRIPT, docsSchema],
@@ -110,6 +117,7 @@ export const FILES = [
   ["/static/logs/record.css", STYLE, logsRecordStyle],
   ["/static/explain.css", STYLE, explainStyle],
   ["/static/explanation.css", STYLE, explanationStyle],
+  ["/static/login.css", STYLE, loginStyle],
   ["/static/docs.css", STYLE, docsStyle],
 
   ["/static/lit/lit-html.js", SCRIPT, litHtml],

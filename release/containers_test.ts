@@ -72,9 +72,12 @@ describe.each(PROGRAMS.flatMap((program) => FILES.map((file) => [program, file] 
     test("it passes on every setting, by its own name, with the program's default", () => {
       const { environment } = service(program, file, NEEDED);
       expect(Object.keys(environment)).toEqual(VARIABLES[program]);
-      if (program === "hub") expect(readHubConfig(environment)).toEqual(readHubConfig({}));
+      // The one default of a container's own.
+      const { STATE_DIR } = environment;
+      expect(STATE_DIR).toBe("/var/lib/ollama-connector");
+      if (program === "hub") expect(readHubConfig(environment)).toEqual(readHubConfig({ STATE_DIR }));
       else if (file === "docker-compose.yml")
-        expect(parseNodeConfig(service(program, file).environment, "pc")).toEqual(parseNodeConfig({}, "pc"));
+        expect(parseNodeConfig(service(program, file).environment, "pc")).toEqual(parseNodeConfig({ STATE_DIR }, "pc"));
       const others = Object.fromEntries(VARIABLES[program].map((variable) => [variable, `${variable} as given`]));
       expect(service(program, file, others).environment).toEqual(others);
     });
@@ -93,7 +96,8 @@ test("with host networking no port is mapped; without it, the same one outside a
 test("a NODE_REQUEST_TIMEOUT of its own does not contradict a default of the compose file", () => {
   for (const file of FILES) {
     const { environment } = service("hub", file, { NODE_REQUEST_TIMEOUT: "700" });
-    expect(readHubConfig(environment)).toEqual(readHubConfig({ NODE_REQUEST_TIMEOUT: "700" }));
+    const { STATE_DIR } = environment;
+    expect(readHubConfig(environment)).toEqual(readHubConfig({ NODE_REQUEST_TIMEOUT: "700", STATE_DIR }));
   }
 });
 

@@ -10,6 +10,8 @@ export interface FleetRequest {
    * open now: on a kept connection it comes at once, also when every packet is lost since.
    */
   readonly fresh?: boolean;
+  /** The only certificate (PEM) the other machine may show, whatever name is in it; null or absent for the usual ones. */
+  readonly cert?: string | null;
 }
 
 export type FleetFetch = (url: string, request: FleetRequest) => Promise<Response>;
@@ -21,6 +23,14 @@ export type FleetFetch = (url: string, request: FleetRequest) => Promise<Respons
  */
 const KEEP_IDLE_SECONDS = 4;
 
+export interface FleetFetchOptions {
+  readonly useEnvironmentProxy?: boolean;
+  /** What this machine shows where it is asked for a certificate; read for every connection. */
+  readonly ownCert?: () => { readonly cert: string; readonly key: string } | null;
+  /** The authority (PEM) of those it connects to, or their certificate itself; null for the usual authorities. */
+  readonly authority?: string | null;
+}
+
 /**
  * A fetch for traffic between hub, node and Ollama.
  *
@@ -29,9 +39,19 @@ const KEEP_IDLE_SECONDS = 4;
  * - `http_proxy` and its like are not obeyed, unless `useEnvironmentProxy`: they would see every prompt;
  * - Bun's silent limit of six minutes without data is off: every caller brings a signal.
  */
-export function createFleetFetch(options: { useEnvironmentProxy?: boolean } = {}): FleetFetch {
+export function createFleetFetch(options: FleetFetchOptions = {}): FleetFetch {
+  const { ownCert = () => null, authority = null } = options;
   const session = new Bun.FetchSession({ keepAlive: { idleTimeout: KEEP_IDLE_SECONDS } });
   const proxy = options.useEnvironmentProxy ? {} : { proxy: false as const };
+  const tlsFor = (pinned: string | null) => {
+    const own = ownCert();
+    return {
+      ...(own === null ? {} : { cert: own.cert, key: own.key }),
+      ...(authority === null ? {} : { ca: authority }),
+      // Self-signed is fine, and says no name: it is this very certificate or none.
+      ...(pinned === null ? {} : { ca: pinned, checkServerIdentity: () => undefined }),
+    };
+  };
   return (url, request) =>
     session.fetch(url, {
       method: request.method ?? "GET",
@@ -42,6 +62,7 @@ export function createFleetFetch(options: { useEnvironmentProxy?: boolean } = {}
       timeout: false,
       ...(request.fresh ? { keepalive: false } : {}),
       ...proxy,
+      ...(url.startsWith("https:") ? { tls: tlsFor(request.cert ?? null) } : {}),
       ...(request.body === undefined ? {} : { body: request.body }),
     });
 }

@@ -1,5 +1,5 @@
 /** What hub and node have in common as programs: flags, the fetch limit, start, drain on a signal, exit codes. */
-import { whatIsWrong } from "./healthcheck.ts";
+import { type HealthTarget, whatIsWrong } from "./healthcheck.ts";
 import type { Logger } from "./log.ts";
 import { ConfigError, type Environment } from "./settings.ts";
 
@@ -9,6 +9,8 @@ export interface Running {
   drain(): Promise<void>;
   /** Ends everything now. */
   stop(): Promise<void>;
+  /** Reads anew what may change while it runs. Where there is none, SIGHUP ends the program as it ends any other. */
+  reload?: (() => void) | undefined;
 }
 
 export interface Program<Config> {
@@ -17,12 +19,14 @@ export interface Program<Config> {
   readonly version: string;
   /** Printed for --help. */
   help(): string;
-  /** What --healthcheck asks. */
-  healthUrl(config: Config): string;
+  /** What --healthcheck asks. Throws as readTls does. */
+  healthTarget(config: Config): HealthTarget;
   /** Throws ConfigError. */
   configure(environment: Environment): Config;
-  /** Throws an Error whose message says what to do. */
-  start(config: Config): Promise<Running & { readonly log: Logger }>;
+  /** Further options it takes, such as `--accept-hub`. */
+  readonly options?: readonly string[];
+  /** `given` are those of `options` that are on the command line. Throws an Error whose message says what to do. */
+  start(config: Config, given: ReadonlySet<string>): Promise<Running & { readonly log: Logger }>;
 }
 
 /** The oldest Bun on which aborts, truncation and back-pressure work as this system needs (`reference/bun.md`). */
@@ -40,7 +44,8 @@ const FLAGS = ["--help", "-h", "--version", "-v", "--check-config", "--healthche
 /** Runs `program` until it is told to stop. The only code that reads the command line and ends the process. */
 export async function runProgram<Config>(program: Program<Config>): Promise<void> {
   const flags = process.argv.slice(2);
-  const unknown = flags.find((flag) => !FLAGS.includes(flag));
+  const known = [...FLAGS, ...(program.options ?? [])];
+  const unknown = flags.find((flag) => !known.includes(flag));
   if (unknown !== undefined) fail(`unknown option ${unknown}: try --help`, 2);
   if (flags.includes("--help") || flags.includes("-h")) return say(program.help());
   if (flags.includes("--version") || flags.includes("-v")) return say(`${program.name} ${program.version}`);
@@ -51,12 +56,12 @@ export async function runProgram<Config>(program: Program<Config>): Promise<void
   const config = configureOrExit(program);
   if (flags.includes("--check-config")) return say("configuration is valid");
   if (flags.includes("--healthcheck")) {
-    const wrong = await whatIsWrong(program.healthUrl(config));
+    const wrong = await whatIsWrong(program.healthTarget(config));
     return wrong === null ? say("healthy") : fail(wrong, 1);
   }
   raiseFetchLimit();
 
-  const running = await program.start(config).catch((error: unknown) => {
+  const running = await program.start(config, new Set(flags)).catch((error: unknown) => {
     return fail(error instanceof Error ? error.message : String(error), 1);
   });
   process.on("unhandledRejection", (reason) => running.log.error({ err: reason }, "unhandled rejection"));
@@ -98,6 +103,8 @@ function stopOnSignal(running: Running & { readonly log: Logger }): void {
     running.log.info("stopped");
     process.exit(0);
   };
+  const { reload } = running;
+  if (reload) process.on("SIGHUP", reload);
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
 }

@@ -1,5 +1,6 @@
 /** Listening on every address of both families, and the guard every request passes before the router sees it. */
 import type { Server } from "bun";
+import type { Tls } from "./tls.ts";
 
 export type HttpServer = Server<undefined>;
 
@@ -10,6 +11,8 @@ export interface ListenOptions {
   readonly hostname?: string;
   /** Bytes of a request body; Bun answers 413 with an empty body above it. */
   readonly maxRequestBodySize?: number;
+  /** https with this certificate; http without. */
+  readonly tls?: Tls | null;
   /** IDLE_TIMEOUT_SECONDS unless told otherwise. */
   readonly idleTimeoutSeconds?: number;
   readonly fetch: (request: Request, server: HttpServer) => Response | Promise<Response>;
@@ -64,10 +67,47 @@ function serve(options: ListenOptions, hostname: string): HttpServer {
     reusePort: false,
     port: options.port,
     idleTimeout: options.idleTimeoutSeconds ?? IDLE_TIMEOUT_SECONDS,
+    ...(options.tls ? { tls: tlsOf(options.tls) } : {}),
     ...(options.maxRequestBodySize === undefined ? {} : { maxRequestBodySize: options.maxRequestBodySize }),
     fetch: (request, server) => (isRoutable(request) ? options.fetch(request, server) : badHost()),
     error: () => Response.json({ detail: "Internal error" }, { status: 500 }),
   });
+}
+
+function tlsOf({ cert, key, clientCa }: Tls) {
+  return { cert, key, ...(clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }) };
+}
+
+/** A server whose certificate can be changed while it works. */
+export interface Listener {
+  /** The one that takes connections now. */
+  readonly server: HttpServer;
+  /** Takes new connections with this certificate; those that stand go on with the old one to their end. */
+  renew(tls: Tls): void;
+  /** Takes no more connections, and resolves when the last one has ended; at once when `force` cuts them. */
+  stop(force?: boolean): Promise<void>;
+}
+
+/** Listens as `listen` does. Throws ListenError. */
+export function startListener(options: ListenOptions): Listener {
+  let server = listen(options);
+  const former = new Set<HttpServer>();
+  return {
+    get server() {
+      return server;
+    },
+    renew(tls) {
+      const { port = options.port } = server;
+      const old = server;
+      // Bun's `reload` leaves the certificate as it is. A stopped server frees its port within the same turn.
+      former.add(old);
+      void old.stop().then(() => former.delete(old));
+      server = listen({ ...options, port, tls });
+    },
+    async stop(force = false) {
+      await Promise.all([server, ...former].map((each) => each.stop(force)));
+    },
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The wire between hub and node: schemas with their types, paths, header names. Older agents' bodies are valid too. */
 import { z } from "zod";
 import { parseAddress } from "./address.ts";
+import { PUBLIC_KEY } from "./identity.ts";
 import { diskModel, loadedModel, MOST_MODELS, modelName } from "./ollama_models.ts";
 
 export const PATHS = {
@@ -28,10 +29,17 @@ export const HEADERS = {
   model: "x-model",
   /** Hub to node: "1" on a request to an inference route that runs nothing, such as unloading: it waits for no slot. */
   noSlot: "x-no-slot",
+  /** Hub to node: makes the request one of the hub's, see signed_text.ts. */
+  ticket: "x-ticket",
+  /** Node to hub: the signature of a heartbeat, and the X-Hub-Boot-Id it is for. */
+  signature: "x-signature",
+  challenge: "x-challenge",
+  /** Node to hub: that the node has a join token. */
+  joinToken: "x-join-token",
 } as const;
 
-/** Why a node hands a request back without having sent it to Ollama; "wrong_node": it is not the one that is meant. */
-export const DECLINE_REASONS = ["busy", "draining", "ollama_down", "wrong_node"] as const;
+/** Why a node hands a request back without having sent it to Ollama; "wrong_node": it is not the one that is meant; "ticket": it cannot tell yet whether the hub sent it. */
+export const DECLINE_REASONS = ["busy", "draining", "ollama_down", "wrong_node", "ticket"] as const;
 export type DeclineReason = (typeof DECLINE_REASONS)[number];
 
 /** What a node can be asked for besides its health. An agent that says nothing can do the first only. */
@@ -47,6 +55,8 @@ export const CLIENT_CLOSED_REQUEST = 499;
 
 /** Slots of an agent that does not say how many it has. */
 export const DEFAULT_SLOTS = 4;
+
+const publicKey = z.string().regex(PUBLIC_KEY, "expected an Ed25519 key: 32 bytes in base64url");
 
 const nodeId = z
   .string()
@@ -67,7 +77,20 @@ const addressOf = (family: "IPv4" | "IPv6") =>
 /** Characters of a node's metadata; every one of them is in every answer of GET /nodes. */
 const LARGEST_METADATA = 16_000;
 
+/** Levels of it. To find out by writing it that it cannot be written takes seconds, in which nothing else moves. */
+const DEEPEST_METADATA = 64;
+
+function isShallow(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST_METADATA) return false;
+    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []));
+  }
+  return true;
+}
+
 function isSmallJson(value: unknown): boolean {
+  if (!isShallow(value)) return false;
   try {
     return JSON.stringify(value).length <= LARGEST_METADATA;
   } catch {
@@ -120,6 +143,14 @@ export const heartbeat = z.object({
   capabilities: z.array(z.string().max(64)).max(64).nullish(),
   gpu: z.array(gpu).max(64).nullish(),
   intent: z.enum(NODE_INTENTS).nullish(),
+  /** The node's own key, which signs its heartbeats; an older agent has none. */
+  public_key: publicKey.nullish(),
+  /** False when the key ends with the process: its folder cannot be written. */
+  key_kept: z.boolean().nullish(),
+  /** The certificate (PEM) it listens with, where it speaks https. Counts only where the heartbeat is signed. */
+  tls_cert: z.string().max(16_000).nullish(),
+  /** The hub's key, as this node knows it from before. */
+  hub_key: publicKey.nullish(),
 });
 export type Heartbeat = z.output<typeof heartbeat>;
 export type HeartbeatBody = z.input<typeof heartbeat>;
@@ -130,6 +161,21 @@ export const heartbeatAnswer = z.object({
   /** The addresses the hub will use, so that the agent's log can say what it is known as. */
   ipv4: z.string().nullish(),
   ipv6: z.string().nullish(),
+  /** Who answers, signed: `answerText`. An older hub, and a heartbeat without a key, have none. */
+  hub: z
+    .object({
+      public_key: publicKey,
+      boot_id: z.string().max(64),
+      /** Monotonic milliseconds of this start of the hub. */
+      time_ms: z.number().int(),
+      /** Keys it had before, each with its word for the next one. */
+      rotations: z
+        .array(z.object({ from: publicKey, to: publicKey, signature: z.string().max(128) }))
+        .max(64)
+        .nullish(),
+      signature: z.string().max(128),
+    })
+    .nullish(),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 
@@ -155,5 +201,7 @@ export const nodeHealth = z.object({
   slots: z.number().int().min(1).nullish(),
   /** Models Ollama is bringing into memory for a request that waits. */
   loading: z.array(modelName).nullish(),
+  /** The answer to `?challenge=…&hub=…`: `proofText`, signed by the node. */
+  proof: z.string().max(128).nullish(),
 });
 export type NodeHealth = z.infer<typeof nodeHealth>;

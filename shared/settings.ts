@@ -13,6 +13,8 @@ export interface Setting<T> {
   readonly doc: string;
   /** Turns the text into the value; throws an Error whose message says what would be right. */
   readonly parse: (text: string) => T;
+  /** The value is nobody else's business: what is wrong with it is said without it. */
+  readonly secret?: true;
   /** How the fallback is shown where its own text would not help, for example "host name". */
   readonly fallbackShown?: string;
 }
@@ -46,7 +48,8 @@ export function readSettings<Table extends SettingsTable>(table: Table, environm
     try {
       values[name] = setting.parse(text);
     } catch (error) {
-      problems.push(`${setting.variable}=${text} ${error instanceof Error ? error.message : String(error)}`);
+      const shown = setting.secret ? setting.variable : `${setting.variable}=${text}`;
+      problems.push(`${shown} ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);

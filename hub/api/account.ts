@@ -27,7 +27,9 @@ export function accountRoutes(hub: ManageDeps): Hono<HubEnv> {
 }
 
 function forwardToCloud(context: Context<HubEnv>, hub: ManageDeps, refusal: HubAnswer): Response | Promise<Response> {
-  if (hub.allowCloud) return forwardToOne(context, hub, null);
+  // It is a service of the node's account, not a model.
+  const isLimited = (context.get("caller")?.models ?? null) !== null;
+  if (hub.allowCloud && !isLimited) return forwardToOne(context, hub, null);
   return visit(context, ABOUT_NOTHING, hub).refuse(refusal);
 }
 

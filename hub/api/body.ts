@@ -2,7 +2,11 @@
 import type { Context } from "hono";
 import { type HttpServer, IDLE_TIMEOUT_SECONDS } from "../../shared/listen.ts";
 import type { BodyBudget, BodyShare } from "../body_budget.ts";
-import type { OpenRecord } from "../request_log.ts";
+import type { Lease } from "../limits.ts";
+import type { Access } from "../policy/access.ts";
+import type { Caller } from "../policy/callers.ts";
+import type { Role } from "../policy/roles.ts";
+import type { OpenRecord, Used } from "../request_log.ts";
 
 export type HubEnv = {
   Bindings: HttpServer;
@@ -11,6 +15,13 @@ export type HubEnv = {
     bodyShare?: BodyShare;
     /** What is written down of the request, which has to be ended whatever happens. */
     record?: OpenRecord;
+    /** Its place among what its caller may do at a time; ends with it. */
+    lease?: Lease;
+    /** Who it is from, once it is let in. */
+    caller?: Caller;
+    role?: Role;
+    /** Why it is not let in, until that is answered. */
+    refusal?: Extract<Access, { allowed: false }>;
   };
 };
 
@@ -42,10 +53,17 @@ export function noRoom({ size }: BodyBudget): string {
   return `it holds ${Math.floor(size / 1e6)} MB of other requests already (MAX_BUFFERED_MB)`;
 }
 
-/** What gives back what the request's body took of the budget, and frees its bytes. Harmless when called twice. */
-export function releaser(context: Context<HubEnv>): () => void {
+/**
+ * What gives back what the request's body took of the budget, frees its bytes, and counts the request as ended for its
+ * caller. Harmless when called twice.
+ */
+export function releaser(context: Context<HubEnv>): (used?: Used) => void {
   const share = context.get("bodyShare");
-  return () => share?.release();
+  const lease = context.get("lease");
+  return (used) => {
+    share?.release();
+    lease?.end(used?.tokens);
+  };
 }
 
 async function read(request: Request, limit: number, share: BodyShare | undefined): Promise<Body> {

@@ -4,6 +4,7 @@ import { silentLogger } from "../../shared/log.ts";
 import { listenToEvents } from "../../shared/testing/event_listener.ts";
 import { startFleet } from "../../shared/testing/start_fleet.ts";
 import { eventually, type NodeJson, startTestHub } from "../../shared/testing/start_hub.ts";
+import { stateFolderForTest } from "../../shared/testing/state_folder.ts";
 import { readHubConfig } from "../config.ts";
 import { startHub } from "../hub.ts";
 
@@ -176,7 +177,9 @@ test("a listener that takes nothing is cut, its connection too, and others hear 
 
 /** A hub whose listeners can be counted. */
 function startBareHub() {
-  const hub = startHub(readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1" }), { log: silentLogger });
+  const hub = startHub(readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", STATE_DIR: stateFolderForTest() }), {
+    log: silentLogger,
+  });
   const port = hub.server.port ?? 0;
   return { live: hub.live, port, url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: hub.stop };
 }

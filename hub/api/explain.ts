@@ -7,11 +7,12 @@ import { type Decision, judge } from "../policy/decision.ts";
 import { type About, type Explanation, explain } from "../policy/explain.ts";
 import { look } from "../policy/selection.ts";
 import type { Registry } from "../registry.ts";
+import { isTooDeep } from "../skim_json.ts";
 import { type HubEnv, noRoom, readBody, releaser } from "./body.ts";
 import { inferenceRoute } from "./inference.ts";
 import { jobsRoute } from "./jobs.ts";
 import { SERVED } from "./ollama.ts";
-import { isForm } from "./request_fields.ts";
+import { DEEPEST_BODY, isForm } from "./request_fields.ts";
 import { type Draft, isRefusedCloud, needsOf, type ServeDeps, type ServedRoute } from "./serve.ts";
 import { holdersOf } from "./unload.ts";
 
@@ -31,9 +32,9 @@ export const EXPLAINED_PATHS: readonly string[] = Array.from(ROUTES.keys());
 export function describeDecision(
   decision: Decision<Route>,
   about: About,
-  registry: Pick<Registry, "routesOf">,
+  registry: Pick<Registry, "inOrder">,
 ): Explanation {
-  return explain(decision, about, (routes) => registry.routesOf({ routes }));
+  return explain(decision, about, registry.inOrder);
 }
 
 /** The route. */
@@ -84,6 +85,8 @@ async function readDraft(
 
 /** A job as it stands in `bytes`, with a prompt: which one is no matter. */
 function withPrompt(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  // Such a one is refused as it is.
+  if (isTooDeep(bytes, DEEPEST_BODY)) return bytes;
   const json = parseJsonBytes(bytes);
   if (typeof json !== "object" || json === null || "prompt" in json || Array.isArray(json)) return bytes;
   return new TextEncoder().encode(JSON.stringify({ prompt: "", ...json }));

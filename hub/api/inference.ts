@@ -3,9 +3,10 @@ import { headersForOllama } from "../../shared/http_headers.ts";
 import { ANY_MODEL, isModelName, modelKey, shortName } from "../../shared/model_name.ts";
 import { HEADERS, PATHS } from "../../shared/protocol.ts";
 import type { Face } from "../job.ts";
+import { TOO_DEEP } from "../skim_json.ts";
 import { continuityOf } from "./continuity.ts";
 import { goField } from "./go_fields.ts";
-import { type Fields, isForm, readFields } from "./request_fields.ts";
+import { type Fields, isForm, NESTED_TOO_DEEPLY, readFields } from "./request_fields.ts";
 import type { ServedRoute } from "./serve.ts";
 
 /** When the answer is a stream. */
@@ -27,6 +28,7 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
     capability: "ollama",
     async read(_, bytes, request) {
       const fields = await readFields(bytes, request.headers, path);
+      if (fields === TOO_DEEP) return { problem: NESTED_TOO_DEEPLY };
       // Readers of forms are less alike than those of JSON: what one of them takes for a cloud's model stays here.
       if (fields === undefined && isForm(path, request.headers)) return { problem: "The form could not be read" };
       const model = path === "/api/show" ? modelOf(fields) : textOf(goField(fields, "model"));

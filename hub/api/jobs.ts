@@ -8,6 +8,8 @@ import { describe } from "../answer.ts";
 import { generationFace } from "../faces/native.ts";
 import type { Face, Refusal, Refused } from "../job.ts";
 import { errorLine, ndjson } from "../ndjson.ts";
+import { fold, isTooDeep } from "../skim_json.ts";
+import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 import type { Draft, ServedRoute } from "./serve.ts";
 
 /** A job as a client sends it: the rest of /api/generate's fields pass through. */
@@ -44,6 +46,7 @@ export function readJob(id: string, bytes: Uint8Array): Draft | { readonly probl
   if (bytes.byteLength === 0) {
     return { problem: 'The body is empty: expected JSON such as {"model": "llama3", "prompt": "Hello"}' };
   }
+  if (isTooDeep(bytes, DEEPEST_BODY)) return { problem: NESTED_TOO_DEEPLY };
   const json = parseJsonBytes(bytes);
   if (json === undefined) return { problem: "The body is not valid JSON" };
   const parsed = jobRequest.safeParse(json);
@@ -51,6 +54,9 @@ export function readJob(id: string, bytes: Uint8Array): Draft | { readonly probl
   const body = writeJob(id, parsed.data);
   if (body === null) return { problem: "The body is nested too deeply" };
   const { model, stream } = parsed.data;
+  // Ollama would take the last of them, whatever its case; whoever judges the request has looked at the first.
+  const twice = Object.keys(parsed.data).find((name) => name !== "model" && fold(name) === "model");
+  if (twice !== undefined) return { problem: `model: is there twice, the second time as ${twice}` };
   return {
     model,
     key: modelKey(model),
@@ -79,6 +85,8 @@ function statusOf(refusal: Refusal): number {
   switch (refusal.kind) {
     case "not_passed":
       return refusal.status;
+    case "queue_share":
+      return 429;
     case "pin_impossible":
       return 404;
     case "all_failed":

@@ -10,7 +10,7 @@ import { logsQuery } from "./logs_query.ts";
 
 export interface LogsRouteDeps {
   readonly requestLog: RequestLog;
-  readonly registry: Pick<Registry, "routesOf">;
+  readonly registry: Pick<Registry, "inOrder">;
 }
 
 /** A record without what the client asked. */
@@ -22,7 +22,7 @@ export function briefOf({ request_json: _, ...brief }: RequestRecord): BriefReco
 }
 
 /** The JSON of one request, with everything that is kept of it. */
-export function describeRequest({ record, decisions }: KeptRequest, registry: Pick<Registry, "routesOf">) {
+export function describeRequest({ record, decisions }: KeptRequest, registry: Pick<Registry, "inOrder">) {
   const began = Date.parse(record.timestamp);
   return {
     ...record,

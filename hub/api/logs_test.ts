@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { silentLogger } from "../../shared/log.ts";
 import { startFleet } from "../../shared/testing/start_fleet.ts";
 import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { stateFolderForTest } from "../../shared/testing/state_folder.ts";
 import { readHubConfig } from "../config.ts";
 import { startHub } from "../hub.ts";
 
@@ -75,7 +76,9 @@ test("an attempt whose answer broke off says so, with the kind of failure", asyn
 });
 
 test("a request that an error in the hub itself ended has ended in the log as well", async () => {
-  const hub = startHub(readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1" }), { log: silentLogger });
+  const hub = startHub(readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", STATE_DIR: stateFolderForTest() }), {
+    log: silentLogger,
+  });
   const url = `http://127.0.0.1:${hub.server.port}`;
   const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9, models: ["llama3"] };
   await fetch(`${url}/nodes/heartbeat`, { method: "POST", body: JSON.stringify(beat) });

@@ -2,7 +2,13 @@
 import { createZstdDecompress } from "node:zlib";
 import { skimJson } from "../skim_json.ts";
 
-/** What was found in a body: usually an object, undefined where nothing could be read. */
+/** Levels of a body; what programs send has fewer than twenty. */
+export const DEEPEST_BODY = 64;
+
+/** What is said of a body with more of them. */
+export const NESTED_TOO_DEEPLY = "The body is nested too deeply";
+
+/** What was found in a body: usually an object, undefined where nothing could be read, TOO_DEEP where nobody should. */
 export type Fields = unknown;
 
 /** Bytes after unpacking; Ollama's own limit for compressed requests. */
@@ -39,7 +45,7 @@ export function isForm(path: string, headers: Headers): boolean {
 export async function readFields(bytes: Uint8Array<ArrayBuffer>, headers: Headers, path = ""): Promise<Fields> {
   if (path === TRANSCRIPTIONS) return readForm(bytes, headers.get("content-type") ?? "");
   const zstd = path.startsWith("/v1/") && /^zstd$/i.test(headers.get("content-encoding") ?? "");
-  return skimJson(zstd ? await unpack(bytes) : bytes, { known: KNOWN, texts: TEXTS });
+  return skimJson(zstd ? await unpack(bytes) : bytes, { known: KNOWN, texts: TEXTS, deepest: DEEPEST_BODY });
 }
 
 /** As much of it as Ollama would read: it stops at the end of the object, whatever comes after, whole or broken. */

@@ -6,13 +6,16 @@ import type { Capability } from "../../shared/protocol.ts";
 import { refuse } from "../answer.ts";
 import { askedNode } from "../asked_node.ts";
 import type { BodyBudget } from "../body_budget.ts";
+import type { Continuity } from "../conversations.ts";
 import { type DispatchDeps, dispatch } from "../dispatch.ts";
 import type { FleetLists } from "../fleet_lists.ts";
 import type { Face, Job, Refusal } from "../job.ts";
+import { ANYBODY, type Caller } from "../policy/callers.ts";
 import type { Needs } from "../policy/eligibility.ts";
 import { livenessOf } from "../policy/liveness.ts";
 import type { RequestLog } from "../request_log.ts";
 import { boundIdleTimeout, type HubEnv, hangUpOf, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
+import { refusedModel } from "./model_rule.ts";
 import { unloadEverywhere } from "./unload.ts";
 
 export interface ServeDeps extends DispatchDeps {
@@ -101,13 +104,27 @@ async function open(
   if (body.kind === "no room") return stop({ kind: "exhausted", message: noRoom(hub.bodyBudget) });
   if (read === null) return stop(notPassed(400, "The body broke off before its end"));
   if ("problem" in read) return stop(notPassed(400, read.problem));
+  const caller = context.get("caller") ?? ANYBODY;
+  const refused = refusedModel(caller, read.key, read.model);
+  if (refused !== null) return stop(notPassed(403, refused));
   // What a route wrote anew takes the place of what came.
   context.get("bodyShare")?.holds(read.body);
   const { slot, json: _, unloads = false, ...rest } = read;
   const needs = needsOf(route, slot, request.headers);
   const deadlineAt = hub.clock.now() + hub.requestMs;
   return {
-    job: { ...rest, id, face, needs, deadlineAt, record, signal: request.signal, hangUp: hangUpOf(context) },
+    job: {
+      ...rest,
+      continuity: believed(rest.continuity, caller),
+      id,
+      face,
+      caller,
+      needs,
+      deadlineAt,
+      record,
+      signal: request.signal,
+      hangUp: hangUpOf(context),
+    },
     unloads,
   };
 }
@@ -115,6 +132,11 @@ async function open(
 /** What a request on `route` with these `headers` asks of a node; `slot` as in its Draft. */
 export function needsOf({ capability }: ServedRoute, slot: boolean, headers: Headers): Needs {
   return { capability, slot, nodeId: askedNode(headers) };
+}
+
+/** The conversation a request belongs to: as its text has it, or as somebody says who is believed. */
+function believed(continuity: Continuity, { id, chat }: Caller): Continuity {
+  return continuity.kind === "conversation" && chat !== null ? { ...continuity, id: `${id} ${chat}` } : continuity;
 }
 
 /** What the client of a model at a cloud service is told. */

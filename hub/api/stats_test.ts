@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { silentLogger } from "../../shared/log.ts";
 import { fakeClock } from "../../shared/testing/fake_clock.ts";
 import { startFleet } from "../../shared/testing/start_fleet.ts";
+import { stateFolderForTest } from "../../shared/testing/state_folder.ts";
 import { readHubConfig } from "../config.ts";
 import { startHub } from "../hub.ts";
 
@@ -20,7 +21,10 @@ test("the last hour is told of the fleet and of a node, also of one without work
 
 test("time goes on by the hub's clock, and ends with the hub", async () => {
   const clock = fakeClock();
-  const hub = startHub(readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1" }), { log: silentLogger, clock });
+  const hub = startHub(readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", STATE_DIR: stateFolderForTest() }), {
+    log: silentLogger,
+    clock,
+  });
   const url = `http://127.0.0.1:${hub.server.port}`;
   await fetch(`${url}/jobs`, { method: "POST", body: JSON.stringify({ model: "nobody-has-it", prompt: "Hello" }) });
   await clock.advance(30_000);

@@ -9,7 +9,9 @@ import { nativeError } from "../faces/native.ts";
 import type { HubAnswer } from "../job.ts";
 import type { NodeRecord } from "../node_record.ts";
 import type { Errand } from "../send.ts";
+import { isTooDeep } from "../skim_json.ts";
 import { boundIdleTimeout, type HubEnv, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
+import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 import type { ServeDeps } from "./serve.ts";
 
 export interface ManageDeps extends ServeDeps {
@@ -145,7 +147,9 @@ export async function readWhole(
   { maxBody, bodyBudget }: ManageDeps,
 ): Promise<Uint8Array<ArrayBuffer> | Refusal> {
   const body = await readBody(context, maxBody, bodyBudget);
-  if (body.kind === "whole") return body.bytes;
+  if (body.kind === "whole") {
+    return isTooDeep(body.bytes, DEEPEST_BODY) ? nativeError(400, NESTED_TOO_DEEPLY) : body.bytes;
+  }
   if (body.kind === "broken off") return nativeError(400, "The body broke off before its end");
   if (body.kind === "no room") {
     return {

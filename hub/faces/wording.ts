@@ -38,6 +38,8 @@ export function wordRefusal(model: string, refusal: Refusal, unknown: NotFound):
     case "queue_full":
     case "queue_timeout":
       return { status: 503, message: BUSY };
+    case "queue_share":
+      return { status: 429, message: queueShare(refusal.waiting) };
     case "stopping":
       return { status: 503, message: "the hub is shutting down, please try again in a few seconds" };
     case "exhausted":
@@ -45,6 +47,11 @@ export function wordRefusal(model: string, refusal: Refusal, unknown: NotFound):
     case "not_passed":
       return { status: refusal.status, message: refusal.message };
   }
+}
+
+/** What a caller is told that has as many waiting as it may. */
+export function queueShare(waiting: number): string {
+  return `${waiting} requests of yours wait already, which is your part of the queue: try again later`;
 }
 
 function noNode(model: string, reasons: readonly string[]): string {

@@ -15,6 +15,8 @@ export interface NodeFacts {
   readonly conditionSince: number;
   /** Whether at least one of its addresses may be dialled under `IP_PREFERENCE`. */
   readonly dialable: boolean;
+  /** It is just being asked to prove that it is at one of its addresses. */
+  readonly proving?: boolean;
   readonly models: ReadonlySet<ModelKey>;
   readonly loaded: ReadonlySet<ModelKey>;
   /** False for an agent that does not say what its Ollama has in memory. */
@@ -74,6 +76,7 @@ export type Ineligible =
   | "model claim not believed"
   | "already tried"
   | "no usable address"
+  | "proving its address"
   | "offline"
   | "draining"
   | "left"
@@ -85,7 +88,7 @@ export type Ineligible =
   | "full";
 
 /** Reasons that pass by themselves soon: worth waiting for. */
-const PASSING: ReadonlySet<Ineligible> = new Set(["on trial, busy", "resting", "full"]);
+const PASSING: ReadonlySet<Ineligible> = new Set(["on trial, busy", "resting", "full", "proving its address"]);
 
 /** Null when `node` may serve `request` at monotonic `now`, else the first reason why not. */
 export function whyNot(node: NodeFacts, request: Placement, now: number, limits: LivenessLimits): Ineligible | null {
@@ -95,7 +98,7 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
   if (!understands(node, needs)) return "agent too old";
   if (now < (node.disbelieved.get(request.model) ?? 0)) return "model claim not believed";
   if (request.tried.has(node.id)) return "already tried";
-  if (!node.dialable) return "no usable address";
+  if (!node.dialable) return node.proving ? "proving its address" : "no usable address";
   const liveness = livenessOf(now - node.lastHeardAt, limits);
   if (liveness === "expired" || liveness === "gone") return "offline";
   if (node.intent !== "serving") return node.intent;

@@ -13,6 +13,7 @@ const obstacles: Record<Exclude<Ineligible, "not the node asked for">, Partial<N
   "model claim not believed": { disbelieved: later },
   "already tried": { id: "tried" },
   "no usable address": { dialable: false },
+  "proving its address": { dialable: false, proving: true },
   offline: { lastHeardAt: NOW - 90_000 },
   draining: { intent: "draining" },
   left: { intent: "left" },
@@ -59,6 +60,7 @@ const pairs = reasons.flatMap((first, index) =>
     .slice(index + 1)
     // One field holds one value: a node that left does not drain, one on trial is not ejected.
     .filter((second) => !(first === "draining" && second === "left"))
+    .filter((second) => !(first === "no usable address" && second === "proving its address"))
     .filter((second) => !(first === "ejected" && second === "on trial, busy"))
     .map((second) => [first, second] as const),
 );
@@ -68,7 +70,7 @@ test.each(pairs)("%s is named before %s", (first, second) => {
 });
 
 test("only what passes by itself as work finishes is worth waiting for", () => {
-  expect(reasons.filter(passesSoon)).toEqual(["on trial, busy", "resting", "full"]);
+  expect(reasons.filter(passesSoon)).toEqual(["proving its address", "on trial, busy", "resting", "full"]);
 });
 
 test("a request for one node goes to no other, and says so before anything else", () => {

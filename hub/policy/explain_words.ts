@@ -14,6 +14,7 @@ const WORDS: Readonly<Record<Ineligible, Words>> = {
     "list the model but said lately that they do not have it",
   ],
   "already tried": ["failed at it already", "failed at it already"],
+  "proving its address": ["has to prove its address first", "have to prove their addresses first"],
   "no usable address": ["has no address that can be used", "have no address that can be used"],
   offline: ["is offline", "are offline"],
   draining: ["is about to stop and takes no new work", "are about to stop and take no new work"],

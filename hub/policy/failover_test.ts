@@ -151,6 +151,7 @@ test.each(DECLINE_REASONS)("a node's own word %p weighs more than its status and
     busy: "busy",
     draining: "declined",
     ollama_down: "declined",
+    ticket: "declined",
     wrong_node: "unreachable",
   };
   const expected = kinds[declined];

@@ -60,6 +60,21 @@ export function mayUse(origin: string, host: string, allowed: AllowedOrigins): b
   return [...ALWAYS_ALLOWED, ...allowed].some((entry) => matches(compared, entry));
 }
 
+/** What a browser says of where a request comes from; all of it "" or false for other programs. */
+export interface BrowserWords {
+  readonly origin: string;
+  /** `Sec-Fetch-Site`, which browsers send to https and to this machine only. */
+  readonly fetchSite: string;
+  /** Somebody followed a link, and the answer will be a page of its own: who linked it reads nothing. */
+  readonly navigates: boolean;
+}
+
+/** True for a request that a page which may not use the hub makes its visitor's browser send. */
+export function isCrossSite({ origin, fetchSite, navigates }: BrowserWords, host: string, allowed: AllowedOrigins) {
+  if (origin !== "") return !mayUse(origin, host, allowed);
+  return fetchSite === "cross-site" && !navigates;
+}
+
 /** `*` stands for anything, nothing included. gin-contrib/cors lets both halves overlap; no real origin needs that. */
 function matches(origin: string, entry: string): boolean {
   const star = entry.indexOf("*");

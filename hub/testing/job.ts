@@ -2,6 +2,7 @@
 import { modelKey } from "../../shared/model_name.ts";
 import { generationFace } from "../faces/native.ts";
 import type { Job } from "../job.ts";
+import { ANYBODY } from "../policy/callers.ts";
 import type { RequestLog } from "../request_log.ts";
 
 export const MODEL = modelKey("llama3");
@@ -22,6 +23,7 @@ export function jobFor(log: RequestLog, changes: Partial<Job> = {}): Job {
     needs: { capability: "ollama", nodeId: null, slot: true },
     continuity: { kind: "none" },
     face: generationFace,
+    caller: ANYBODY,
     signal: NEVER,
     hangUp: () => {},
     deadlineAt: Number.POSITIVE_INFINITY,

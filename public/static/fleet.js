@@ -1,4 +1,5 @@
 // The fleet page: takes what the hub tells, and draws again the sections that show it.
+import { access } from "./fleet/access.js";
 import { attention, happenings } from "./fleet/attention.js";
 import { addSample, charts, clearCharts, onCharts, seedCharts } from "./fleet/charts.js";
 import { models } from "./fleet/models.js";
@@ -24,6 +25,7 @@ const NAME = document.title;
 
 const drawTotals = view("totals", totals);
 const drawAttention = view("attention", () => attention(() => drawAttention()));
+const drawAccess = view("access", access);
 const drawHappenings = view("happenings", happenings);
 const drawNodes = view("nodes", nodes);
 const drawCharts = view("charts", charts);
@@ -81,6 +83,7 @@ follow(["fleet", "queue", "running", "happenings"], {
   hello(hello) {
     if (state.hello && state.hello.boot_id !== hello.boot_id) clearCharts();
     state.hello = hello;
+    drawAccess();
     seedCharts();
   },
   fleet(list) {

@@ -2,12 +2,16 @@
 import { join } from "node:path";
 import { createFleetFetch } from "../fleet_fetch.ts";
 import { startFakeOllama } from "./fake_ollama.ts";
+import { emptyStateFolder } from "./state_folder.ts";
 
 const OLLAMA = process.env.OLLAMA_BASE_URL ?? "http://127.0.0.1:11434";
 const PORT = process.env.PORT ?? "8000";
 const HUB = `http://localhost:${PORT}`;
 const SIMULATED = "simulated";
 const ROOT = join(import.meta.dir, "../..");
+
+/** What hub and nodes learn of each other in a demo is forgotten with it. */
+const STATE_DIR = emptyStateFolder();
 
 /** Milliseconds in which hub and nodes have to be up. */
 const START_MS = 15_000;
@@ -39,7 +43,7 @@ function simulatedWords(prompt: string): string[] {
 
 function startChild(program: "hub" | "node", environment: Record<string, string>): Bun.Subprocess {
   const child = Bun.spawn([process.execPath, join(ROOT, program, "main.ts")], {
-    env: { LOG_LEVEL: "WARNING", ...process.env, ...environment },
+    env: { LOG_LEVEL: "WARNING", STATE_DIR, ...process.env, ...environment },
     stdout: "inherit",
     stderr: "inherit",
   });

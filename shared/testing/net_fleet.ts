@@ -5,6 +5,7 @@ import type { FakeOllamaOptions } from "./fake_ollama.ts";
 import type { FakeOllamaReport } from "./fake_ollama_main.ts";
 import { openNetLab, type Space, type SpaceProcess } from "./net_lab.ts";
 import { eventually, type NodeJson } from "./start_hub.ts";
+import { stateFolderForTest } from "./state_folder.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -49,6 +50,9 @@ export interface NetFleet extends AsyncDisposable {
   nodeThat(id: string, condition: (node: NodeJson) => boolean): Promise<NodeJson>;
 }
 
+/** The public addresses of the machines, which the hub would not take for its own network. */
+const PUBLIC = "2001:db8:9::/48";
+
 /** Starts a hub in a namespace of its own. `ipv6: false` gives every machine a kernel with IPv6 switched off. */
 export async function openNetFleet(environment: Variables = {}, { ipv6 = true } = {}): Promise<NetFleet> {
   const lab = openNetLab();
@@ -57,7 +61,8 @@ export async function openNetFleet(environment: Variables = {}, { ipv6 = true } 
     const space = lab.space("hub", { ipv6 });
     const door = join(lab.folder, "hub");
     const start = (where: Space, script: string, words: readonly string[], variables: Variables = {}) => {
-      processes.push(where.start([process.execPath, join(ROOT, script), ...words], variables));
+      const settings = { STATE_DIR: stateFolderForTest(), TRUSTED_NETWORKS: PUBLIC, ...variables };
+      processes.push(where.start([process.execPath, join(ROOT, script), ...words], settings));
     };
     /** `eventually`, whose error also says what the processes have printed. */
     const explained = <T>(look: () => T | Promise<T>) =>

@@ -3,6 +3,7 @@ import { readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { buildStamp, compileProgram } from "../../release/compile.ts";
+import { stateFolderForTest } from "./state_folder.ts";
 
 /** From the sources with `bun`, or as the single file that `bun build --compile` makes. */
 export type Build = "source" | "compiled";
@@ -65,7 +66,13 @@ export async function runProgram(
   const command = build === "source" ? [process.execPath, join(ROOT, program, "main.ts")] : [await compile(program)];
   const child = Bun.spawn(command, {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? "", HUB_HOST: "127.0.0.1", NODE_HOST: "127.0.0.1", ...environment },
+    env: {
+      PATH: process.env.PATH ?? "",
+      HUB_HOST: "127.0.0.1",
+      NODE_HOST: "127.0.0.1",
+      STATE_DIR: stateFolderForTest(),
+      ...environment,
+    },
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -37,7 +37,12 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     });
     nodes.set(id, node);
     const inMemory = { ...options.ollama, ...options.ollamas?.[id] }.loaded?.length ?? 1;
-    await hub.nodeThat(id, ({ models, loaded, ollama }) => ollama.ok && models.length > 0 && loaded.length >= inMemory);
+    await hub.nodeThat(
+      id,
+      ({ status, models, loaded, ollama }) =>
+        // Until it has proven to be where it says.
+        status !== "pending" && ollama.ok && models.length > 0 && loaded.length >= inMemory,
+    );
     return node;
   }
 

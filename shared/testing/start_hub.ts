@@ -5,10 +5,13 @@ import { PROBE_TIMES } from "../../hub/probe.ts";
 import type { RequestRecord } from "../../hub/request_log.ts";
 import { silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";
+import { stateFolderForTest } from "./state_folder.ts";
 
 export interface StartHubOptions extends Partial<HubParts> {
   /** Variables as a person would set them. */
   readonly environment?: Environment;
+  /** The key with which the test itself asks a hub that is closed. */
+  readonly key?: string;
 }
 
 export interface TestHub {
@@ -25,6 +28,8 @@ export interface TestHub {
   nodeThat(id: string, condition: (node: NodeJson) => boolean): Promise<NodeJson>;
   /** The newest requests of GET /logs, newest first. */
   logs(limit?: number): Promise<RequestRecord[]>;
+  /** Requests that have begun and not ended. */
+  running(): number;
   drain(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -52,20 +57,21 @@ const LOOK_MS = 10;
 const GIVE_UP_MS = 10_000;
 
 /** Starts a hub on 127.0.0.1 that listens when this returns. */
-export function startTestHub({ environment = {}, ...parts }: StartHubOptions = {}): TestHub {
-  const config = readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", ...environment });
+export function startTestHub({ environment = {}, key, ...parts }: StartHubOptions = {}): TestHub {
+  const config = readHubConfig({ PORT: "0", HUB_HOST: "127.0.0.1", STATE_DIR: stateFolderForTest(), ...environment });
   const hub = startHub(config, { log: silentLogger, probeTimes: PROBE_TIMES, ...parts });
   const port = hub.server.port ?? 0;
   const url = `http://127.0.0.1:${port}`;
+  const own = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const post = (path: string, body: unknown, signal?: AbortSignal) =>
     fetch(url + path, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...own },
       body: JSON.stringify(body),
       ...(signal ? { signal } : {}),
     });
   const nodes = async () => {
-    const list = (await (await fetch(`${url}/nodes`)).json()) as NodeJson[];
+    const list = (await (await fetch(`${url}/nodes`, { headers: own })).json()) as NodeJson[];
     return new Map(list.map((node) => [node.node_id, node]));
   };
   return {
@@ -80,7 +86,9 @@ export function startTestHub({ environment = {}, ...parts }: StartHubOptions = {
         if (!node || !condition(node)) throw new Error(`node ${id} is ${JSON.stringify(node)}`);
         return node;
       }),
-    logs: async (limit = 1000) => (await (await fetch(`${url}/logs?limit=${limit}`)).json()) as RequestRecord[],
+    logs: async (limit = 1000) =>
+      (await (await fetch(`${url}/logs?limit=${limit}`, { headers: own })).json()) as RequestRecord[],
+    running: () => hub.requestLog.running().size,
     drain: hub.drain,
     stop: hub.stop,
   };

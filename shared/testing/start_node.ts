@@ -3,6 +3,7 @@ import { startAgent } from "../../node/agent.ts";
 import { parseNodeConfig } from "../../node/config.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";
+import { stateFolderForTest } from "./state_folder.ts";
 
 export interface StartNodeOptions {
   readonly nodeId?: string;
@@ -60,6 +61,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<TestNod
     DRAIN_TIMEOUT: String(options.drainTimeout ?? 10),
     ADVERTISE_IPV4: "127.0.0.1",
     ADVERTISE_IPV6: "none",
+    STATE_DIR: stateFolderForTest(),
     ...options.environment,
   };
   const config = parseNodeConfig(environment);

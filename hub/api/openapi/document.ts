@@ -1,6 +1,7 @@
 /** The OpenAPI document, put together from the chapters. Its schemas are zod's own translation of the product's. */
 import { z } from "zod";
 import { VERSION } from "../../../shared/version.ts";
+import { ACCESS } from "./access.ts";
 import { ACCOUNT } from "./account.ts";
 import { ANTHROPIC } from "./anthropic.ts";
 import { ERROR_SCHEMAS } from "./errors.ts";
@@ -32,6 +33,7 @@ const CHAPTERS: readonly Chapter[] = [
   ANTHROPIC,
   MODELS,
   ACCOUNT,
+  ACCESS,
   PAGES,
 ];
 

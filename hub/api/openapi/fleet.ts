@@ -16,6 +16,7 @@ const route = z.object({
   family,
   address: z.string().describe("Address and port as the hub dials them."),
   reachable: z.boolean().nullable().describe("Whether it answered last time; null before the first try."),
+  proven: z.boolean().describe("Whether the node has shown with its key that it is there; without a key always true."),
   rtt_ms: z.number().nullable().describe("Round trip, in milliseconds."),
   in_use: z.boolean().describe("True for the one that would be dialled first now."),
 });
@@ -79,6 +80,12 @@ export const nodeAnswer = z.object({
   ollama: z.object({ ok: z.boolean().describe("Whether it answered lately."), version: z.string().nullable() }),
   agent_version: z.string().nullable(),
   capabilities: z.array(z.string()).describe("`execute` (jobs) and `ollama` (every route of Ollama)."),
+  identity: z
+    .enum(["key", "none"])
+    .describe(
+      "`key`: its heartbeats are signed, and its name is its own. `none`: an older agent, whose name anybody may take.",
+    ),
+  key_id: z.string().nullable().describe("Which key that is: the start of its hash."),
 }) satisfies z.ZodType<ReturnType<typeof describeNode>>;
 
 const modelQueue = z.object({
@@ -106,6 +113,9 @@ export const queueAnswer = z.object({
 
 const nodes = z.array(nodeAnswer);
 
+/** Of DELETE /nodes/{id}. */
+const forgottenAnswer = z.object({ node_id: z.string(), status: z.literal("forgotten") });
+
 const EXAMPLE_BEAT = {
   node_id: "attic",
   ipv4: "192.168.1.100",
@@ -127,6 +137,7 @@ export const FLEET: Chapter = {
     ModelDetails: modelDetails,
     Heartbeat: heartbeat,
     HeartbeatAnswer: heartbeatAnswer,
+    Forgotten: forgottenAnswer,
     Gpu: gpu,
     OllamaState: ollamaState,
     DiskModel: diskModel,
@@ -169,6 +180,32 @@ export const FLEET: Chapter = {
       },
     },
     {
+      method: "DELETE",
+      path: "/nodes/:id",
+      id: "forgetNode",
+      tag: "Fleet",
+      summary: "Forget a node and its key",
+      description:
+        "For a machine that was set up anew and has another key: its name is free again. What the node was doing is " +
+        "given up. A node that is still there comes back with its next heartbeat. Without API keys only from the hub's " +
+        "own machine.",
+      parameters: [
+        { in: "path", name: "id", description: "The node's id.", schema: z.string(), example: "old-laptop" },
+      ],
+      answers: {
+        200: {
+          description: "It is forgotten.",
+          content: { "application/json": forgottenAnswer },
+          example: { node_id: "old-laptop", status: "forgotten" },
+        },
+        403: detailAnswer(
+          "It was asked for from another machine, and the hub has no API keys.",
+          "without API keys a node can be forgotten from the hub's own machine only",
+        ),
+        404: detailAnswer("There is no such node, and no key of one.", "Node not found"),
+      },
+    },
+    {
       method: "POST",
       path: "/nodes/heartbeat",
       id: "sendHeartbeat",
@@ -191,7 +228,23 @@ export const FLEET: Chapter = {
           example: { node_id: "attic", status: "ok", ipv4: "192.168.1.100", ipv6: null },
         },
         400: detailAnswer("The heartbeat is wrong; `detail` names the field.", "port: is required (number)"),
+        401: detailAnswer(
+          "The signature is not that of the key it shows.",
+          "the heartbeat is not signed by the key it shows",
+        ),
+        403: detailAnswer(
+          "The hub takes no unknown nodes, and the join token is missing or not good.",
+          "the join token is used up",
+        ),
+        409: detailAnswer(
+          "The name belongs to another key, the heartbeat was heard before, or the node trusts another hub.",
+          "this heartbeat was heard before, or comes after a newer one",
+        ),
         413: detailAnswer("The heartbeat is too large.", "A heartbeat is larger than 16 MB"),
+        428: detailAnswer(
+          "It was signed for an earlier start of the hub: sign it for the one in `X-Hub-Boot-Id`.",
+          "sign the heartbeat for this start of the hub",
+        ),
       },
     },
     {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type describeRunning, TOPICS } from "../../live.ts";
 import type { Point } from "../../stat_series.ts";
 import type { HourJson, Sample } from "../../stats.ts";
+import { access } from "./access.ts";
 import { detailAnswer } from "./errors.ts";
 import { family, nodeAnswer, queueAnswer } from "./fleet.ts";
 import type { Chapter } from "./operation.ts";
@@ -65,7 +66,18 @@ const running = z.object({
 
 const happening = z.object({
   at: z.iso.datetime(),
-  event: z.enum(["joined", "restarted", "ejected", "admitted", "offline", "removed", "lost", "intent", "slots"]),
+  event: z.enum([
+    "joined",
+    "restarted",
+    "ejected",
+    "admitted",
+    "offline",
+    "removed",
+    "lost",
+    "intent",
+    "slots",
+    "impostor",
+  ]),
   node_id: z.string(),
   detail: z.string(),
 });
@@ -77,6 +89,7 @@ const hello = z.object({
   ttl_s: z.number().describe("Seconds of silence after which a node gets no more work."),
   stale_s: z.number().describe("Seconds of silence after which other nodes go before it."),
   step_s: z.number(),
+  access,
 });
 const allNodes = z.object({ nodes: z.array(nodeAnswer) });
 const changedNodes = z.object({ changed: z.array(nodeAnswer), removed: z.array(z.string()) });

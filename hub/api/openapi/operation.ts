@@ -11,6 +11,8 @@ export const TAGS = {
   Anthropic: "Anthropic's route as Ollama has it, with Anthropic's errors.",
   Models: "Managing models: to get, make, copy, publish and delete them on the machines of the fleet.",
   Account: "A node's own account at ollama.com.",
+  Access:
+    "Who is let in. A closed hub takes `Authorization: Bearer KEY`, `x-api-key: KEY` or `/k/KEY` before the path.",
   Pages: "What a browser opens, and this description.",
 } as const;
 

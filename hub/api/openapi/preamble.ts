@@ -6,6 +6,10 @@ const PARAGRAPHS = [
     "or to Anthropic works with this hub when it is given the hub's address.",
   "Bodies are JSON whatever `Content-Type` says, except where another type is named. Names of models are as in " +
     "Ollama: `llama3.2` means `llama3.2:latest`, in upper or lower case.",
+  "Everybody in the hub's own network may use it until it has its first API key (`ollama-hub key add`, `API_KEYS`). From " +
+    "then on it asks for one: 401 without, 403 where the key is not for that, 429 with `Retry-After` and `RateLimit-*` " +
+    "where it has taken its part. An open hub answers 401 to other networks and to proxies, 421 to a name it does not " +
+    "know. Each of these is worded as the route's own errors are.",
   "A route that is not here answers 404 with the text `404 page not found`, a wrong method 405 with `Allow`, one " +
     "slash too many at the end a redirect. A page of another origin that `OLLAMA_ORIGINS` does not allow gets an " +
     "empty 403 on every route.",

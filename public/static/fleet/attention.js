@@ -87,6 +87,7 @@ const EVENTS = {
   lost: "was lost",
   intent: "says",
   slots: "takes another number of jobs",
+  impostor: "somebody else spoke in its name and was refused",
 };
 /** @type {Record<string, string>} */
 const INTENTS = { serving: "takes work", draining: "stops when its work is done", left: "was stopped" };

@@ -1,0 +1,217 @@
+/** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
+import type { Context, MiddlewareHandler } from "hono";
+import { parseAddress } from "../../shared/address.ts";
+import { peerAddress } from "../../shared/listen.ts";
+import type { Logger } from "../../shared/log.ts";
+import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
+import { type Gate, rulesNow } from "../gate.ts";
+import type { StoredKey } from "../key_file.ts";
+import { type Access, type AccessRequest, judgeAccess } from "../policy/access.ts";
+import { isWellFormedHost } from "../policy/allowed_hosts.ts";
+import type { Caller } from "../policy/callers.ts";
+import { type ListedRoute, roleFinder } from "../policy/roles.ts";
+import type { RequestLog } from "../request_log.ts";
+import type { HubEnv } from "./body.ts";
+import { type Holder, holderOf } from "./credentials.ts";
+import { refusalFor } from "./refusal.ts";
+
+export interface GuardDeps {
+  readonly gate: Gate;
+  readonly log: Pick<Logger, "warn">;
+  readonly requestLog: RequestLog;
+}
+
+/** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler (faults.md 0.6). */
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+/** What only a proxy sends: with it in front, the source of the connection says nothing. */
+const FORWARDING = [
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-real-ip",
+  "via",
+] as const;
+/** Pages that send their visitor to the login. */
+const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;
+const LOGIN_PAGE = "/static/login.html";
+
+/** Refusals written into the log at most, one for each source and reason. */
+const TOLD = 200;
+
+/**
+ * Judges every request and lets `admit` say no to those that only lack a key, so that the headers for web pages are on
+ * that answer too. `registered` may grow until the first request.
+ */
+export function guard(
+  { gate, log, requestLog }: GuardDeps,
+  registered: readonly ListedRoute[],
+): MiddlewareHandler<HubEnv> {
+  const askedFor = roleFinder(registered);
+  const told = new Set<string>();
+
+  return async (context, next) => {
+    const request = context.req.raw;
+    const { path } = context.req;
+    const insane = whyInsane(request);
+    if (insane !== null) return refusalFor(path, insane.status, insane.sentence, insane.headers);
+
+    const rules = rulesNow(gate);
+    const holder: Holder = rules.mode === "open" ? STRANGER : holderOf(context, gate.keys, gate.sessions);
+    const access = judgeAccess(accessRequest(context, path, askedFor, holder), rules);
+    if (!access.allowed) {
+      if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
+      tellOnce(access, peerAddress(context.env, request));
+      // The headers for pages, and Ollama's own answer to one that may not use it, are the business of `cors`.
+      const later = access.why === "credential" || access.why === "role" || hasOrigin(access, request);
+      if (!later) return refusalFor(path, access.status, access.sentence);
+      context.set("refusal", access);
+    } else {
+      context.set("role", access.as);
+      context.set(
+        "caller",
+        callerOf(holder.key, request, gate, () => peerAddress(context.env, request)),
+      );
+    }
+    return next();
+  };
+
+  function tellOnce({ why, sentence }: Refusal, source: string): void {
+    // Whoever has no key yet is told so, and nobody else needs to know.
+    if (why === "credential" || why === "role") return;
+    const key = `${why} ${source}`;
+    if (told.has(key) || told.size >= TOLD) return;
+    told.add(key);
+    log.warn({ source, why }, `refused a request: ${sentence}`);
+  }
+}
+
+/** Who is gone before its address was asked for is from nowhere, and hears no answer. The log has what was asked for work. */
+function left(context: Context<HubEnv>, requestLog: Pick<RequestLog, "begin">): Response {
+  const { method, path } = context.req;
+  if (counts(method, path)) {
+    const requestId = crypto.randomUUID();
+    const start = { requestId, clientIp: "", endpoint: path, method, model: null, stream: false, json: null };
+    requestLog
+      .begin(start)
+      .finish({ status: CLIENT_CLOSED_REQUEST, error: "the client left before anything of it was read" });
+  }
+  return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+}
+
+type Refusal = Extract<Access, { allowed: false }>;
+
+const STRANGER: Holder = { credential: { kind: "none" }, key: null };
+
+function hasOrigin({ why }: Refusal, request: Request): boolean {
+  return why === "cross-site" && (request.headers.get("origin") ?? "") !== "";
+}
+
+/** Refuses those the guard has not let in, and those who take too much. Belongs behind `cors`. */
+export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubEnv> {
+  return async (context, next) => {
+    const { path, method } = context.req;
+    const refusal = context.get("refusal");
+    if (refusal !== undefined) {
+      const isPage = refusal.status === 401 && (method === "GET" || method === "HEAD") && PAGE.test(path);
+      if (isPage && context.req.header("accept")?.includes("text/html")) return context.redirect(LOGIN_PAGE, 303);
+      return refusalFor(path, refusal.status, refusal.sentence);
+    }
+    const caller = context.get("caller");
+    if (caller === undefined || !counts(method, path)) return next();
+    const entry = gate.limits.enter(caller);
+    if ("over" in entry) {
+      const { sentence, retryAfterSeconds, headers } = entry.over;
+      return refusalFor(path, 429, sentence, { ...headers, "retry-after": String(retryAfterSeconds) });
+    }
+    const { lease } = entry;
+    context.set("lease", lease);
+    await next();
+    // What is written into the log ends with its record, a stream long after this.
+    if (context.get("record") === undefined) lease.end();
+    for (const [name, value] of Object.entries(lease.headers)) context.header(name, value);
+    return;
+  };
+}
+
+/** True for what costs something: work for a node. The dashboard, heartbeats and signs of life are never too much. */
+function counts(method: string, path: string): boolean {
+  return method !== "OPTIONS" && (path.startsWith("/api/") || path.startsWith("/v1/") || path === "/jobs");
+}
+
+interface Insane {
+  readonly status: number;
+  readonly sentence: string;
+  readonly headers?: Record<string, string>;
+}
+
+/** What is wrong with a request's frame, whatever it asks for. Null where nothing is. */
+function whyInsane(request: Request): Insane | null {
+  const { headers, method, url } = request;
+  if (!isWellFormedHost(headers.get("host") ?? "") || !/^https?:\/\//.test(url)) {
+    return { status: 400, sentence: "The Host header is missing or malformed" };
+  }
+  if (!METHODS.has(method)) {
+    return {
+      status: 405,
+      sentence: `Method Not Allowed: ${method.slice(0, 20)}`,
+      headers: { allow: [...METHODS].join(", ") },
+    };
+  }
+  const encoding = headers.get("content-encoding");
+  // zstd is what Ollama itself takes on /v1; elsewhere it overlooks the label, and so does the hub.
+  if (encoding !== null && !/^(identity|zstd)?$/i.test(encoding.trim())) {
+    return { status: 415, sentence: "Content-Encoding must be identity, or zstd on /v1: send the body as it is" };
+  }
+  return null;
+}
+
+function accessRequest(
+  context: Parameters<MiddlewareHandler<HubEnv>>[0],
+  path: string,
+  askedFor: ReturnType<typeof roleFinder>,
+  { credential }: Holder,
+): AccessRequest {
+  const { headers, method } = context.req.raw;
+  const reads = method === "GET" || method === "HEAD";
+  const isPreflight = method === "OPTIONS" && headers.has("access-control-request-method");
+  return {
+    source: parseAddress(peerAddress(context.env, context.req.raw)),
+    host: headers.get("host") ?? "",
+    browser: {
+      origin: headers.get("origin") ?? "",
+      fetchSite: headers.get("sec-fetch-site") ?? "",
+      navigates: reads && headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-dest") === "document",
+    },
+    forwarded: FORWARDING.find((name) => headers.has(name)) ?? null,
+    credential,
+    // A browser asks without the key whether it may send it.
+    asked: isPreflight ? "anonymous" : askedFor(method, path),
+    isHealth: path === PATHS.healthz && reads,
+  };
+}
+
+/** Whose limits and turns count. */
+function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, source: () => string): Caller {
+  if (key === null) {
+    const id = source();
+    return { id, turn: id, weight: 1, limits: sourceLimits, models: null, chat: null };
+  }
+  const user = key.trustUserHeader ? spoken(request, "x-openwebui-user-id") : null;
+  return {
+    id: key.id,
+    turn: user === null ? key.id : `${key.id} ${user}`,
+    weight: key.weight,
+    limits: key,
+    models: key.models,
+    chat: key.trustUserHeader ? spoken(request, "x-openwebui-chat-id") : null,
+  };
+}
+
+const LONGEST_ID = 128;
+
+/** What a header says, where it is an id. */
+function spoken(request: Request, header: string): string | null {
+  const value = request.headers.get(header)?.trim() ?? "";
+  return value === "" || value.length > LONGEST_ID ? null : value;
+}

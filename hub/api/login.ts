@@ -1,0 +1,76 @@
+/** `GET /access`, `POST /login`, `POST /logout`: whether a key is asked for, and showing one once instead of every time. */
+import { type Context, Hono } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { z } from "zod";
+import { parseJsonBytes } from "../../shared/json.ts";
+import { peerAddress } from "../../shared/listen.ts";
+import { describeAccess, type Gate } from "../gate.ts";
+import { NO_LIMITS } from "../policy/callers.ts";
+import { COOKIE, SESSION_SECONDS } from "../sessions.ts";
+import { type HubEnv, readBody } from "./body.ts";
+
+export interface LoginDeps {
+  readonly gate: Gate;
+}
+
+/** What `POST /login` takes. */
+export const loginRequest = z.object({ key: z.string().min(1).max(512) });
+
+/** Bytes. */
+const LARGEST_LOGIN = 4_096;
+/** Tries of one address a minute. */
+const TRIES = 30;
+
+/** The routes. */
+export function loginRoutes(hub: LoginDeps): Hono<HubEnv> {
+  const app = new Hono<HubEnv>();
+  app.get("/access", (context) => context.json({ ...describeAccess(hub.gate), role: context.get("role") ?? null }));
+  app.post("/login", (context) => logIn(context, hub));
+  app.post("/logout", (context) => {
+    const cookie = getCookie(context, COOKIE);
+    if (cookie !== undefined) hub.gate.sessions.end(cookie);
+    deleteCookie(context, COOKIE, { path: "/" });
+    return context.body(null, 204);
+  });
+  return app;
+}
+
+async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Response> {
+  const id = `login ${peerAddress(context.env, context.req.raw)}`;
+  const entry = gate.limits.enter({ id, limits: { ...NO_LIMITS, rpm: TRIES } });
+  if ("over" in entry) {
+    const { sentence, retryAfterSeconds, headers } = entry.over;
+    return context.json({ detail: sentence }, 429, { ...headers, "retry-after": String(retryAfterSeconds) });
+  }
+  entry.lease.end();
+  if (!gate.keys.closed) {
+    return context.json({ detail: "This hub is open: there is nothing to log in to" }, 409);
+  }
+  // Forms of other sites cannot say so: nobody is logged in as somebody else without knowing.
+  if (!context.req.header("content-type")?.toLowerCase().startsWith("application/json")) {
+    return context.json({ detail: "expected JSON, with Content-Type: application/json" }, 415);
+  }
+  const body = await readBody(context, LARGEST_LOGIN);
+  const read = loginRequest.safeParse(body.kind === "whole" ? parseJsonBytes(body.bytes) : undefined);
+  if (!read.success) return context.json({ detail: 'expected {"key": "ohk_…"}' }, 400);
+  const found = gate.keys.find(read.data.key.trim());
+  if (found.kind !== "key") {
+    const why = found.kind === "expired" ? "This key has expired" : "This key is not known here, or was revoked";
+    return context.json({ detail: why }, 401);
+  }
+  const { key } = found;
+  if (key.role === "caller") {
+    const detail = "This key is for programs: the dashboard needs one with --viewer or --admin (ollama-hub key add)";
+    return context.json({ detail }, 403);
+  }
+  const value = gate.sessions.begin(key.id);
+  if (value === null) return context.json({ detail: "This hub is open: there is nothing to log in to" }, 409);
+  setCookie(context, COOKIE, value, {
+    path: "/",
+    httpOnly: true,
+    sameSite: "Strict",
+    maxAge: SESSION_SECONDS,
+    secure: context.req.url.startsWith("https:") || context.req.header("x-forwarded-proto") === "https",
+  });
+  return context.json({ name: key.name, role: key.role });
+}

@@ -1,0 +1,218 @@
+/** `ollama-hub key …` and `ollama-hub token …`: handing out and taking back what lets callers and nodes in. */
+import { parseArgs } from "node:util";
+import { loadIdentity } from "../shared/identity.ts";
+import { ConfigError, type Environment } from "../shared/settings.ts";
+import { readHubConfig } from "./config.ts";
+import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
+import { loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey, writeKeys } from "./key_file.ts";
+
+export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--models A,B*] [--rpm N] [--concurrent N] [--tokens-per-day N]
+                     [--queue-share 0.5] [--weight N] [--expires 30d | 2027-01-31] [--trust-user-header]
+  ollama-hub key list
+  ollama-hub key revoke NAME
+  ollama-hub token create [--uses N] [--ttl 24h] [--node NAME]
+  ollama-hub token list
+  ollama-hub token revoke ID
+`;
+
+export interface CommandEnvironment {
+  readonly environment: Environment;
+  readonly now: () => Date;
+  readonly print: (text: string) => void;
+  /** For what went wrong. */
+  readonly complain: (text: string) => void;
+}
+
+/** True when the first of the program's arguments is a command rather than an option of the hub itself. */
+export function isCommand(args: readonly string[]): boolean {
+  return args[0] === "key" || args[0] === "token";
+}
+
+/** What was typed makes no sense, or names what is not there. */
+class Mistake extends Error {}
+
+/** Runs the command in `args` and returns the exit code: 0, 1 where it could not be done, 2 where it makes no sense. */
+export function runCommand(args: readonly string[], about: CommandEnvironment): number {
+  try {
+    const { stateDir, join } = readHubConfig(about.environment);
+    const [what, verb, ...rest] = args;
+    const command = `${what} ${verb}`;
+    if (command === "key add") addKey(stateDir, rest, about);
+    else if (command === "key list") listKeys(stateDir, rest, about);
+    else if (command === "key revoke") revokeKey(stateDir, rest, about);
+    else if (what === "token") token(verb, rest, tokensOf(stateDir, join, about), about);
+    else throw new Mistake(`ollama-hub key add, list or revoke, not "${verb ?? ""}"`);
+    return 0;
+  } catch (error) {
+    const isMistake =
+      error instanceof Mistake || (error instanceof Error && "code" in error && isUnknownOption(error.code));
+    const message =
+      error instanceof ConfigError ? error.problems.join("\n") : error instanceof Error ? error.message : String(error);
+    about.complain(isMistake ? `${message}\n\n${COMMAND_HELP}` : message);
+    return isMistake ? 2 : 1;
+  }
+}
+
+function isUnknownOption(code: unknown): boolean {
+  return typeof code === "string" && code.startsWith("ERR_PARSE_ARGS");
+}
+
+const number = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+
+function addKey(stateDir: string, args: readonly string[], { now, print }: CommandEnvironment): void {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      admin: flag,
+      viewer: flag,
+      models: number,
+      rpm: number,
+      concurrent: number,
+      "tokens-per-day": number,
+      "queue-share": number,
+      weight: number,
+      expires: number,
+      "trust-user-header": flag,
+    },
+  });
+  const name = onlyOne(positionals, "key add wants one NAME");
+  if (values.admin && values.viewer)
+    throw new Mistake("a key is --admin or --viewer, not both: an admin sees all that a viewer sees");
+  const role = values.admin ? "admin" : values.viewer ? "viewer" : "caller";
+  if (values.models !== undefined && role !== "caller") {
+    throw new Mistake(`--models limits what a caller may use; a key of role ${role} is not for that`);
+  }
+  const keys = readKeys(stateDir) ?? [];
+  if (keys.some((key) => key.name === name))
+    throw new Mistake(`there is a key ${name} already: revoke it first, or choose another name`);
+  const secret = newSecret();
+  const created = storedKey.safeParse({
+    id: crypto.randomUUID().slice(0, 8),
+    name,
+    mac: macOf(loadPepper(stateDir), secret),
+    role,
+    models: values.models?.split(",").map((each) => each.trim()) ?? null,
+    rpm: numberOf(values.rpm),
+    concurrent: numberOf(values.concurrent),
+    tokensPerDay: numberOf(values["tokens-per-day"]),
+    queueShare: numberOf(values["queue-share"]),
+    weight: numberOf(values.weight) ?? undefined,
+    trustUserHeader: values["trust-user-header"] ?? false,
+    createdAt: now().toISOString(),
+    expiresAt: values.expires === undefined ? null : expiryOf(values.expires, now()).toISOString(),
+  });
+  if (!created.success) {
+    const [issue] = created.error.issues;
+    throw new Mistake(`${String(issue?.path[0] ?? "key")}: ${issue?.message}`);
+  }
+  writeKeys(stateDir, [...keys, created.data]);
+  print(`${secret}\n`);
+  print(`Key ${name} (${role}), shown this once. Send it as Authorization: Bearer KEY, or call http://HUB:8000/k/KEY`);
+  print(`What is kept of it is in ${stateDir}, which has to be the hub's STATE_DIR and readable by its user.`);
+  if (keys.length === 0) print("From now on the hub asks every caller for a key, this machine's too.");
+}
+
+function listKeys(stateDir: string, args: readonly string[], { print }: CommandEnvironment): void {
+  if (args.length > 0) throw new Mistake("key list takes nothing");
+  const keys = readKeys(stateDir);
+  if (keys === null) return print("There are no keys: the hub is open to its own network, unless API_KEYS is set.");
+  if (keys.length === 0)
+    return print("There are no keys, and nobody gets in. Delete keys.json and restart the hub to open it.");
+  const rows = keys.map((key) => [key.id, key.name, key.role, describeLimits(key), key.expiresAt ?? "never"]);
+  print(aligned([["ID", "NAME", "ROLE", "LIMITS", "EXPIRES"], ...rows]));
+}
+
+function describeLimits(key: StoredKey): string {
+  const limits = [
+    key.models && `models ${key.models.join(",")}`,
+    key.rpm && `${key.rpm} a minute`,
+    key.concurrent && `${key.concurrent} at a time`,
+    key.tokensPerDay && `${key.tokensPerDay} tokens a day`,
+    key.queueShare && `${key.queueShare} of the queue`,
+    key.weight !== 1 && `weight ${key.weight}`,
+    key.trustUserHeader && "user header trusted",
+  ];
+  return limits.filter(Boolean).join(", ") || "none";
+}
+
+function revokeKey(stateDir: string, args: readonly string[], { print }: CommandEnvironment): void {
+  const wanted = onlyOne(args, "key revoke wants one NAME, or its id");
+  const keys = readKeys(stateDir) ?? [];
+  const left = keys.filter(({ id, name }) => name !== wanted && id !== wanted);
+  if (left.length === keys.length) throw new Error(`there is no key ${wanted}: see ollama-hub key list`);
+  writeKeys(stateDir, left);
+  print(`Key ${wanted} is revoked: within a second nobody gets in by it.`);
+  if (left.length === 0)
+    print("It was the last one, and the hub stays closed. Delete keys.json and restart the hub to open it.");
+}
+
+function tokensOf(stateDir: string, mode: "auto" | "open" | "closed", { now }: CommandEnvironment) {
+  return createJoinTokens({ stateDir, hubId: loadIdentity(stateDir, "hub").id, mode, wall: now });
+}
+
+function token(
+  verb: string | undefined,
+  args: readonly string[],
+  tokens: ReturnType<typeof tokensOf>,
+  { print, now }: CommandEnvironment,
+): void {
+  if (verb === "create") {
+    const options = { uses: number, ttl: number, node: number };
+    const { values } = parseArgs({ args: [...args], options });
+    const ttlMs = values.ttl === undefined ? NEW_TOKEN.ttlMs : expiryOf(values.ttl, now()).getTime() - now().getTime();
+    const uses = numberOf(values.uses) ?? NEW_TOKEN.uses;
+    if (!Number.isInteger(uses) || uses < 1) throw new Mistake("--uses wants a whole number above 0");
+    const { token: shown, info } = tokens.create({ uses, ttlMs, node: values.node ?? null });
+    print(`${shown}\n`);
+    print(`Token ${info.id}, shown this once, good until ${info.expires}. On the node: JOIN_TOKEN=…`);
+    return;
+  }
+  if (verb === "list") {
+    const rows = tokens.list().map((each) => [each.id, each.node ?? "any", String(each.uses), each.expires]);
+    return print(rows.length === 0 ? "There are no tokens." : aligned([["ID", "NODE", "USES", "EXPIRES"], ...rows]));
+  }
+  if (verb === "revoke") {
+    const id = onlyOne(args, "token revoke wants one ID");
+    if (!tokens.revoke(id)) throw new Error(`there is no token ${id}: see ollama-hub token list`);
+    return print(`Token ${id} is revoked. Nodes that joined with it stay.`);
+  }
+  throw new Mistake(`ollama-hub token create, list or revoke, not "${verb ?? ""}"`);
+}
+
+function onlyOne(args: readonly string[], wanted: string): string {
+  const [one, ...more] = args;
+  if (one === undefined || more.length > 0 || one.startsWith("-")) throw new Mistake(wanted);
+  return one;
+}
+
+function numberOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new Mistake(`"${text}" is not a number`);
+  return value;
+}
+
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `30d`, `24h`, `15m` from `now` on, or a date. */
+function expiryOf(text: string, now: Date): Date {
+  const [, amount, unit = ""] = /^(\d+)([mhd])$/.exec(text) ?? [];
+  const at = amount === undefined ? new Date(text) : new Date(now.getTime() + Number(amount) * (UNITS[unit] ?? 0));
+  if (Number.isNaN(at.getTime()) || at <= now)
+    throw new Mistake(`"${text}" is no time to come such as 30d, 24h or 2027-01-31`);
+  return at;
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

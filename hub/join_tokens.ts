@@ -1,0 +1,146 @@
+/** Join tokens: what lets an unknown machine become a node of this hub. Kept as hashes, read anew when the file changes. */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { joinText, writeJoinToken } from "../shared/join_token.ts";
+import { parseJson } from "../shared/json.ts";
+import { readStateFile, writeStateFile } from "../shared/state_file.ts";
+
+export interface JoinTokensDeps {
+  readonly stateDir: string;
+  /** `id` of the hub's identity: what a node checks. */
+  readonly hubId: string;
+  /** closed: no unknown node without a token; open: any; auto: closed since the first token was made. */
+  readonly mode: "auto" | "open" | "closed";
+  /** Wall clock; tokens end by it. */
+  readonly wall: () => Date;
+}
+
+/** A token as people see it. */
+export interface TokenInfo {
+  readonly id: string;
+  /** The only node that may use it, or null. */
+  readonly node: string | null;
+  /** How many nodes may still join with it. */
+  readonly uses: number;
+  /** ISO. */
+  readonly created: string;
+  readonly expires: string;
+}
+
+interface StoredToken extends TokenInfo {
+  /** SHA-256 of the secret, base64url. */
+  readonly hash: string;
+}
+
+export interface NewToken {
+  readonly uses: number;
+  /** Milliseconds. */
+  readonly ttlMs: number;
+  readonly node: string | null;
+}
+
+export interface JoinTokens {
+  /** Makes a token; what is returned is shown once and kept nowhere. Throws when the folder cannot be written. */
+  create(wanted: NewToken): { readonly token: string; readonly info: TokenInfo };
+  /** All that are kept, used up and expired ones too. */
+  list(): TokenInfo[];
+  /** False when there is none by that id. */
+  revoke(id: string): boolean;
+  /** True when an unknown node needs one. */
+  isClosed(): boolean;
+  /** Uses a token for node `nodeId`: `shown` is its header, `signed` what the node signed. Null when it was good, else a sentence. */
+  use(shown: string, signed: string, nodeId: string): string | null;
+}
+
+/** What a new token is unless told otherwise. */
+export const NEW_TOKEN: NewToken = { uses: 10, ttlMs: 24 * 3_600_000, node: null };
+
+/** The tokens in the folder `stateDir`. */
+export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps): JoinTokens {
+  const path = join(stateDir, "tokens.json");
+  let known: readonly StoredToken[] | null | "broken" = null;
+  let knownAs = "";
+
+  /** What is there now: `ollama-hub token` changes it from another process. */
+  function file(): typeof known {
+    const now = stampOf(path);
+    if (now === knownAs) return known;
+    const text = readStateFile(path);
+    const value = text === null ? null : parseJson(text);
+    known = text === null ? null : Array.isArray(value) ? (value as StoredToken[]) : "broken";
+    knownAs = now;
+    return known;
+  }
+
+  /** Throws where it is broken, so that nothing is written over it. */
+  function read(): readonly StoredToken[] {
+    const tokens = file();
+    if (tokens === "broken") throw new Error(`${path} is not a list of tokens: restore it or delete it`);
+    return tokens ?? [];
+  }
+
+  function write(tokens: readonly StoredToken[]): void {
+    writeStateFile(path, `${JSON.stringify(tokens, null, 1)}\n`);
+    knownAs = "";
+  }
+
+  return {
+    create({ uses, ttlMs, node }) {
+      const id = randomBytes(6).toString("base64url");
+      const secret = randomBytes(16).toString("base64url");
+      const created = wall();
+      const info = {
+        id,
+        node,
+        uses,
+        created: created.toISOString(),
+        expires: new Date(created.getTime() + ttlMs).toISOString(),
+      };
+      write([...read(), { ...info, hash: hashOfSecret(secret).toString("base64url") }]);
+      return { token: writeJoinToken({ id, secret, hubId }), info };
+    },
+    list: () => read().map(({ hash: _, ...info }) => info),
+    revoke(id) {
+      const rest = read().filter((token) => token.id !== id);
+      if (rest.length === read().length) return false;
+      write(rest);
+      return true;
+    },
+    // A file that is broken is not as if there were none: that would open the hub.
+    isClosed: () => mode === "closed" || (mode === "auto" && file() !== null),
+    use(shown, signed, nodeId) {
+      if (shown === "") {
+        return (
+          "this hub takes no unknown nodes: make a join token at the hub (ollama-hub token create) and start the node " +
+          "with JOIN_TOKEN set to it"
+        );
+      }
+      if (file() === "broken") return "this hub cannot read its join tokens: its operator has to restore tokens.json";
+      const [id = "", proof = ""] = shown.split(".", 2);
+      const token = read().find((each) => each.id === id);
+      if (token === undefined || !isProof(proof, signed, token.hash)) return "the join token is not one of this hub's";
+      if (token.node !== null && token.node !== nodeId) return `the join token is for node ${token.node} only`;
+      if (wall().getTime() > Date.parse(token.expires)) return `the join token expired at ${token.expires}`;
+      if (token.uses < 1) return "the join token is used up";
+      write(read().map((each) => (each === token ? { ...token, uses: token.uses - 1 } : each)));
+      return null;
+    },
+  };
+}
+
+function hashOfSecret(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+function isProof(proof: string, signed: string, hash: string): boolean {
+  const right = createHmac("sha256", Buffer.from(hash, "base64url")).update(joinText(signed)).digest();
+  const given = Buffer.from(proof, "base64url");
+  return given.length === right.length && timingSafeEqual(given, right);
+}
+
+/** Changes whenever the file does; a file that is replaced has another inode. */
+function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? "none" : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
+}

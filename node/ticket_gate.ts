@@ -1,0 +1,109 @@
+/** Whether a request comes from the hub this node trusts: its ticket, checked once, before anything is read or done. */
+
+import { verify } from "../shared/identity.ts";
+import { HEADERS } from "../shared/protocol.ts";
+import { pathIn, readTicket, type Ticket, ticketText, UNSIGNED_BODY } from "../shared/signed_text.ts";
+
+/** The hub's time, as it told last in an answer that it signed. */
+export interface HubTime {
+  readonly hubBootId: string;
+  /** Its milliseconds minus this machine's monotonic ones, when the answer came. */
+  readonly offsetMs: number;
+}
+
+/** Whom the node trusts now. */
+export interface Trusted {
+  /** Null while it trusts nobody in particular. */
+  readonly hubKey: string | null;
+  /** Null before the first answer since this node was started. */
+  readonly time: HubTime | null;
+  /** True when there is to be no work without a ticket. */
+  readonly closed: boolean;
+}
+
+export interface TicketGateDeps {
+  readonly nodeId: string;
+  readonly trusted: () => Trusted;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** A ticket that is the hub's own came too late or too early to tell: its time has to be heard anew. */
+  readonly onStale: () => void;
+  /** Told in one sentence of every request that was turned away. */
+  readonly onRefused: (why: string) => void;
+}
+
+export type Admission =
+  /** `bodyHash`: what the body has to hash to; null where that need not be looked at. */
+  | { readonly kind: "admitted"; readonly bodyHash: string | null }
+  | { readonly kind: "refused"; readonly detail: string; readonly stale: boolean };
+
+export type TicketGate = (request: Pick<Request, "url" | "method" | "headers">, isBlob: boolean) => Admission;
+
+/** Nonces that are remembered at once. More in 30 s, and the oldest tickets that have not come yet are void. */
+const MOST_NONCES = 65_536;
+/** Milliseconds a ticket may be ahead of the hub's time as known here: 30 s to live and what an answer takes. */
+const LONGEST_AHEAD_MS = 40_000;
+
+/** A gate that has let nobody in yet. */
+export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: TicketGateDeps): TicketGate {
+  /** Used nonces with their expiry, in the order in which they came. */
+  const used = new Map<string, number>();
+  /** Tickets that expire up to here are void: their nonces may be forgotten. */
+  let floorMs = Number.NEGATIVE_INFINITY;
+  let bootOfNonces = "";
+
+  function refuse(detail: string, stale = false): Admission {
+    onRefused(detail);
+    if (stale) onStale();
+    return { kind: "refused", detail, stale };
+  }
+
+  /** Null when it may be used now. Otherwise a sentence. */
+  function whyNotNow({ hubBootId, expiresMs }: Ticket, time: HubTime | null): string | null {
+    if (time === null || time.hubBootId !== hubBootId) {
+      return "the ticket is of a start of the hub that this node has not heard of yet";
+    }
+    const hubNow = now() + time.offsetMs;
+    if (expiresMs < hubNow) return "the ticket has expired";
+    if (expiresMs > hubNow + LONGEST_AHEAD_MS) return "the ticket is from the future";
+    return null;
+  }
+
+  /** False when it was used before, or may have been. */
+  function useOnce({ nonce, expiresMs, hubBootId }: Ticket, hubNow: number): boolean {
+    if (hubBootId !== bootOfNonces) {
+      used.clear();
+      floorMs = Number.NEGATIVE_INFINITY;
+      bootOfNonces = hubBootId;
+    }
+    if (expiresMs <= floorMs || used.has(nonce)) return false;
+    used.set(nonce, expiresMs);
+    for (const [oldest, expires] of used) {
+      if (expires >= hubNow && used.size <= MOST_NONCES) break;
+      used.delete(oldest);
+      floorMs = Math.max(floorMs, expires);
+    }
+    return true;
+  }
+
+  return (request, isBlob) => {
+    const { hubKey, time, closed } = trusted();
+    if (!closed) return { kind: "admitted", bodyHash: null };
+    const value = request.headers.get(HEADERS.ticket);
+    if (value === null) return refuse("this node works for its hub only: the request has no ticket of the hub");
+    const read = readTicket(value);
+    if (read === null) return refuse("the ticket is malformed");
+    if (hubKey === null) return refuse("this node has not heard from its hub yet", true);
+    const { ticket, signature } = read;
+    const requestId = request.headers.get(HEADERS.requestId) ?? "";
+    const use = { hubKey, nodeId, requestId, method: request.method, path: pathIn(request.url) };
+    if (!verify(hubKey, ticketText(ticket, use), signature)) {
+      return refuse("the ticket is not one of this node's hub for this request");
+    }
+    if (ticket.bodyHash === UNSIGNED_BODY && !isBlob) return refuse("the ticket says nothing of the body");
+    const untimely = whyNotNow(ticket, time);
+    if (untimely !== null) return refuse(untimely, true);
+    if (!useOnce(ticket, now() + (time?.offsetMs ?? 0))) return refuse("the ticket was used before");
+    return { kind: "admitted", bodyHash: ticket.bodyHash === UNSIGNED_BODY ? null : ticket.bodyHash };
+  };
+}

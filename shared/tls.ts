@@ -1,0 +1,94 @@
+/** Certificates: read from their files, checked before they are used, and the settings that name them. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Logger } from "./log.ts";
+import { ConfigError, type Setting } from "./settings.ts";
+
+/** Where they are. */
+export interface TlsFiles {
+  readonly tlsCert: string | null;
+  readonly tlsKey: string | null;
+  readonly tlsClientCa: string | null;
+}
+
+/** What is in them, PEM. */
+export interface Tls {
+  readonly cert: string;
+  readonly key: string;
+  /** Whose certificates a caller has to have one of; null where it needs none. */
+  readonly clientCa: string | null;
+}
+
+const path = (variable: string, doc: string): Setting<string | null> => ({
+  variable,
+  fallback: null,
+  doc,
+  parse: (text) => text,
+});
+
+/** The settings of both programs. */
+export const TLS_SETTINGS = {
+  tlsCert: path("TLS_CERT", "File of the certificate to listen with (PEM): https instead of http; read anew on SIGHUP"),
+  tlsKey: path("TLS_KEY", "File of its private key (PEM)"),
+  tlsClientCa: path("TLS_CLIENT_CA", "File of the authority (PEM) whose certificate every caller has to show"),
+};
+
+/** Throws ConfigError where only a part of `files` is named. */
+export function checkTlsFiles({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): void {
+  if ((tlsCert === null) !== (tlsKey === null)) {
+    throw new ConfigError([
+      `${tlsCert === null ? "TLS_KEY" : "TLS_CERT"} is set alone: a certificate and its key go together`,
+    ]);
+  }
+  if (tlsClientCa !== null && tlsCert === null) {
+    throw new ConfigError(["TLS_CLIENT_CA is set without TLS_CERT: without TLS nobody shows a certificate"]);
+  }
+}
+
+/** Reads `files`; null where there is to be no TLS. Throws an Error that names the file and what is wrong with it. */
+export function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): Tls | null {
+  if (tlsCert === null || tlsKey === null) return null;
+  const cert = readCertificate("TLS_CERT", tlsCert);
+  const key = read("TLS_KEY", tlsKey);
+  let fits = false;
+  try {
+    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    throw new Error(`TLS_KEY=${tlsKey} is no private key in PEM without a password`);
+  }
+  if (!fits) throw new Error(`TLS_KEY=${tlsKey} is not the key of the certificate in TLS_CERT=${tlsCert}`);
+  return { cert, key, clientCa: tlsClientCa === null ? null : readCertificate("TLS_CLIENT_CA", tlsClientCa) };
+}
+
+/** How to read `files` anew while they are in use: `use` gets what is in them, unless that cannot be used. */
+export function renewalOf(files: TlsFiles, use: (tls: Tls) => void, log: Pick<Logger, "info" | "error">): () => void {
+  return () => {
+    try {
+      const renewed = readTls(files);
+      if (renewed === null) return;
+      use(renewed);
+      log.info("the certificate was read anew");
+    } catch (error) {
+      log.error({ err: error }, "the certificate stays as it was: the new one cannot be used");
+    }
+  };
+}
+
+/** The certificate in the file that `variable` names. Throws as above. */
+export function readCertificate(variable: string, file: string): string {
+  const text = read(variable, file);
+  try {
+    new X509Certificate(text);
+  } catch {
+    throw new Error(`${variable}=${file} is no certificate in PEM`);
+  }
+  return text;
+}
+
+function read(variable: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Error(`${variable}=${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
