@@ -22,6 +22,7 @@ import type { FleetEvent } from "./fleet_event.ts";
 import { createFleetLists } from "./fleet_lists.ts";
 import { createHappenings } from "./happenings.ts";
 import { createLive, type Live } from "./live.ts";
+import { createHubMetrics } from "./metrics.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
@@ -39,6 +40,8 @@ export interface HubParts {
   readonly idleTimeoutSeconds?: number;
   /** Bytes of memory this process may use; 4 GB unless told otherwise. */
   readonly memory?: number;
+  /** Whether a request that ends now is counted for Prometheus; only the bench of what that costs says no. */
+  readonly countsRequests?: () => boolean;
   readonly log: Logger;
 }
 
@@ -91,6 +94,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     onEvent: (event) => {
       logFleetEvent(log, event);
       live.happened(happenings.add(event));
+      metrics.happened(event);
     },
   });
   const conversations = createConversations(registry);
@@ -102,6 +106,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       logRequest(log, record);
       stats.finished(record, request);
       live.finished(() => briefOf(record));
+      if (parts.countsRequests?.() !== false) metrics.finished(record, request);
     },
     onFirstByte: (request) => stats.began(request),
   });
@@ -132,6 +137,15 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     waiting: () => waitingRoom.length,
     onStep: live.stepped,
   });
+  const metrics = createHubMetrics({
+    clock: parts.clock ?? systemClock,
+    registry,
+    liveness,
+    waitingRoom,
+    requestLog,
+    bodyBudget,
+    live,
+  });
   const comeback = createComeback({ clock, log, bootId });
   const app = createHubApp({
     clock,
@@ -144,6 +158,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     digests,
     live,
     stats,
+    metrics,
     fleetLists,
     liveness,
     log,
@@ -187,6 +202,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     stopSweeping();
     stopProbing();
     stats.stop();
+    metrics.stop();
     live.stop();
     comeback.stop();
     stopping.abort();
