@@ -2,10 +2,12 @@
 import { type Context, Hono } from "hono";
 import type { HttpServer } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
+import { CONTENT_TYPE } from "../shared/metrics.ts";
 import { HEADERS, type NodeHealth, PATHS } from "../shared/protocol.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
 import { readExecuteBody } from "./execute_body.ts";
+import type { NodeMetrics } from "./metrics.ts";
 import type { OllamaFace } from "./ollama_face.ts";
 import { declineAsOther } from "./own_answer.ts";
 
@@ -15,6 +17,8 @@ export interface NodeAppDeps {
   readonly ollamaFace: OllamaFace;
   /** What GET /health says; never waits for anything. */
   readonly health: () => NodeHealth;
+  /** What GET /metrics says. */
+  readonly metrics: Pick<NodeMetrics, "text">;
   readonly log: Logger;
 }
 
@@ -30,7 +34,7 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export type NodeApp = (request: Request, server: HttpServer) => Response | Promise<Response>;
 
 /** The node's application. */
-export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: NodeAppDeps): NodeApp {
+export function createNodeApp({ nodeId, execute, ollamaFace, health, metrics, log }: NodeAppDeps): NodeApp {
   const app = new Hono<Env>();
 
   app.use(async (context, next) => {
@@ -49,6 +53,11 @@ export function createNodeApp({ nodeId, execute, ollamaFace, health, log }: Node
   });
 
   app.get(PATHS.health, (context) => context.json(health()));
+
+  app.get("/metrics", async (context) => {
+    const text = await metrics.text();
+    return context.body(text, 200, { "content-type": CONTENT_TYPE, "cache-control": "no-store" });
+  });
 
   app.post(PATHS.execute, (context) => execute(arrivalOf(context), readExecuteBody));
 
