@@ -1,5 +1,6 @@
 /** What this process tells of itself under the names every Prometheus client uses: memory, processor time, open files. */
 import { readdirSync, readFileSync } from "node:fs";
+import { systemClock } from "./clock.ts";
 
 /** One figure of the process. */
 export interface ProcessFigure {
@@ -63,7 +64,7 @@ export const PROCESS_FIGURES: readonly ProcessFigure[] = [
 ];
 
 function startedAt(): () => number {
-  const seconds = Math.round(Date.now() / 10 - process.uptime() * 100) / 100;
+  const seconds = Math.round(systemClock.wall().getTime() / 10 - process.uptime() * 100) / 100;
   return () => seconds;
 }
 
