@@ -58,7 +58,7 @@ export function refuse(job: Pick<Job, "id" | "model" | "face" | "record">, refus
   headers.set("content-type", contentType);
   if ("retryAfterSeconds" in refusal) headers.set("retry-after", String(refusal.retryAfterSeconds));
   else if (status === 503) headers.set("retry-after", USUAL_RETRY_AFTER);
-  job.record.finish({ status, error: describe(refusal) });
+  job.record.finish({ status, error: describe(refusal), refusal: refusal.kind });
   return new Response(text, { status, headers });
 }
 

@@ -17,6 +17,7 @@ import { listRoutes } from "./api/lists.ts";
 import { loginRoutes } from "./api/login.ts";
 import { logsRoutes } from "./api/logs.ts";
 import { manageRoutes } from "./api/manage.ts";
+import { metricsRoute } from "./api/metrics.ts";
 import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
 import { servedRoutes } from "./api/ollama.ts";
 import { queueRoute } from "./api/queue.ts";
@@ -27,6 +28,7 @@ import type { ManageDeps } from "./api/visit.ts";
 import type { Comeback } from "./comeback.ts";
 import type { DigestWatch } from "./digest_watch.ts";
 import type { Live } from "./live.ts";
+import type { HubMetrics } from "./metrics.ts";
 import type { NodeKeys } from "./node_keys.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
 import type { Stats } from "./stats.ts";
@@ -37,6 +39,7 @@ export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly log: Logger;
   readonly live: Live;
   readonly stats: Stats;
+  readonly metrics: Pick<HubMetrics, "text">;
   readonly comeback: Pick<Comeback, "heard" | "underWay">;
   readonly nodeKeys: NodeKeys;
   /** New at every start of the hub; nodes register again when it changes. */
@@ -87,6 +90,7 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   app.route("/", logsRoutes(hub));
   app.route("/", statsRoute(hub));
   app.route("/", eventsRoute(hub));
+  app.route("/", metricsRoute(hub));
   app.route("/", servedRoutes(hub));
   app.route("/", explainRoute(hub));
   app.route("/", listRoutes(hub));

@@ -26,6 +26,7 @@ import { describeAccess, openGate } from "./gate.ts";
 import { createHappenings } from "./happenings.ts";
 import { createJoinTokens, type JoinTokens } from "./join_tokens.ts";
 import { createLive, type Live } from "./live.ts";
+import { createHubMetrics } from "./metrics.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { addressesOfMachine } from "./own_addresses.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
@@ -46,6 +47,8 @@ export interface HubParts {
   readonly idleTimeoutSeconds?: number;
   /** Bytes of memory this process may use; 4 GB unless told otherwise. */
   readonly memory?: number;
+  /** Whether a request that ends now is counted for Prometheus; only the bench of what that costs says no. */
+  readonly countsRequests?: () => boolean;
   readonly log: Logger;
 }
 
@@ -130,6 +133,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   function tell(event: FleetEvent): void {
     logFleetEvent(log, event);
     live.happened(happenings.add(event));
+    metrics.happened(event);
   }
   const conversations = createConversations(registry);
   const fleetLists = createFleetLists({ registry, fetch, liveness, tickets });
@@ -140,6 +144,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       logRequest(log, record);
       stats.finished(record, request);
       live.finished(() => briefOf(record));
+      if (parts.countsRequests?.() !== false) metrics.finished(record, request);
     },
     onFirstByte: (request) => stats.began(request),
   });
@@ -172,6 +177,15 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     waiting: () => waitingRoom.length,
     onStep: live.stepped,
   });
+  const metrics = createHubMetrics({
+    clock: parts.clock ?? systemClock,
+    registry,
+    liveness,
+    waitingRoom,
+    requestLog,
+    bodyBudget,
+    live,
+  });
   const comeback = createComeback({ clock, log, bootId });
   const app = createHubApp({
     clock,
@@ -185,6 +199,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     gate,
     live,
     stats,
+    metrics,
     fleetLists,
     liveness,
     log,
@@ -239,6 +254,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     stopSweeping();
     prober.stop();
     stats.stop();
+    metrics.stop();
     live.stop();
     comeback.stop();
     gate.stop();

@@ -1,6 +1,7 @@
 /** A request under way: what is written down of it until it ends, and what can be seen of it meanwhile. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import type { Refusal } from "./job.ts";
 import { keptName, shorten, withoutPrompts } from "./kept_request.ts";
 import type { AttemptRecord, KeptDecision, OpenRecord, RequestRecord, RequestStart } from "./request_log.ts";
 
@@ -29,6 +30,8 @@ export interface RunningRequest {
   readonly queuePosition: number | null;
   /** Whether it is in the waiting room now. */
   readonly waiting: boolean;
+  /** Why the hub itself answered it; null before its end, and where a node did. */
+  readonly refusal: Refusal["kind"] | null;
   readonly bytes: number;
   /** Pieces that went to the client; of a stream about as many as tokens. */
   readonly pieces: number;
@@ -59,6 +62,7 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
   let family: Family | null = null;
   let firstByteMs: number | null = null;
   let queuePosition: number | null = null;
+  let refusedFor: Refusal["kind"] | null = null;
   let notes = "";
   let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
 
@@ -85,6 +89,9 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
     },
     get waiting() {
       return waiting;
+    },
+    get refusal() {
+      return refusedFor;
     },
     get bytes() {
       return bytes;
@@ -146,9 +153,10 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
     note(words) {
       notes += `; ${words}`;
     },
-    finish({ status, error }) {
+    finish({ status, error, refusal = null }) {
       if (finished) return;
       finished = true;
+      refusedFor = refusal;
       waiting = false;
       const counted = tokens.completion ?? (start.generates && start.stream ? pieces : 0);
       onEnd?.({ tokens: (tokens.prompt ?? 0) + counted });

@@ -1,6 +1,7 @@
 /** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import type { Refusal } from "./job.ts";
 import type { Route } from "./node_record.ts";
 import { openRecord, type RunningRequest } from "./open_record.ts";
 import type { Decision } from "./policy/decision.ts";
@@ -70,6 +71,8 @@ export interface RequestEnd {
   readonly status: number;
   /** Null when it went well; else in words. */
   readonly error: string | null;
+  /** Why the hub itself answered; nothing where a node did. */
+  readonly refusal?: Refusal["kind"];
 }
 
 /** A request under way. Every call after `finish` is ignored. */

@@ -5,7 +5,7 @@ import { loadIdentity } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
-import type { NodeHealth, NodeIntent } from "../shared/protocol.ts";
+import type { Gpu, NodeHealth, NodeIntent } from "../shared/protocol.ts";
 import { readCertificate, readTls, renewalOf } from "../shared/tls.ts";
 import { findAddresses } from "./addresses.ts";
 import { createNodeApp } from "./app.ts";
@@ -16,6 +16,7 @@ import { createHeartbeat } from "./heartbeat.ts";
 import { createHubClient } from "./hub_client.ts";
 import { createHubTrust } from "./hub_trust.ts";
 import { createLoadReader } from "./load.ts";
+import { createNodeMetrics } from "./metrics.ts";
 import { createOllamaClient } from "./ollama.ts";
 import { createOllamaFace } from "./ollama_face.ts";
 import { identities, isInMemory } from "./ollama_state.ts";
@@ -107,8 +108,12 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     log,
     onChange: () => heartbeat.changed(),
   });
+  const readGpus = createGpuReader(clock);
+  let knownGpus: readonly Gpu[] = [];
+  const metrics = createNodeMetrics({ clock, slots, ollama: () => watch.state, gpus: () => knownGpus });
   const serving = {
     ollama,
+    onRequest: metrics.finished,
     isDraining: () => intent !== "serving",
     onRefused: watch.refused,
     onAnswered: watch.answered,
@@ -133,13 +138,18 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       ollama: () => watch.state,
       addresses: () => findAddresses({ ipv4: config.advertiseIPv4, ipv6: config.advertiseIPv6 }),
       load: createLoadReader(clock),
-      gpus: createGpuReader(clock),
+      gpus: async () => {
+        const gpus = await readGpus();
+        knownGpus = gpus;
+        return gpus;
+      },
       clock,
     }),
     announced: () => {
       const { ok, version, tags, ps } = watch.state;
       return { models: identities(tags), loaded: identities(ps), ollamaOk: ok, ollamaVersion: version, intent };
     },
+    onSent: metrics.heartbeatSent,
     clock,
     random,
     log,
@@ -179,6 +189,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       hubHeard: () => atMost(HUB_HEARD_MS, heartbeat.heard()),
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
+      metrics,
       log,
     }),
     onFallback: (sentence) => log.warn(sentence),
@@ -223,6 +234,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     ended = true;
     watch.stop();
     heartbeat.stop();
+    metrics.stop();
     await listener.stop(true);
   }
 

@@ -2,11 +2,13 @@
 import { type Context, Hono } from "hono";
 import type { HttpServer } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
+import { CONTENT_TYPE } from "../shared/metrics.ts";
 import { HEADERS, type NodeHealth, PATHS } from "../shared/protocol.ts";
 import { pathIn } from "../shared/signed_text.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
 import { readExecuteBody } from "./execute_body.ts";
+import type { NodeMetrics } from "./metrics.ts";
 import type { OllamaFace } from "./ollama_face.ts";
 import { declineAsOther, noTicket } from "./own_answer.ts";
 import type { TicketGate } from "./ticket_gate.ts";
@@ -20,6 +22,8 @@ export interface NodeAppDeps {
   readonly hubHeard?: () => Promise<void>;
   /** What GET /health says; never waits for anything. A challenge is answered as `proof`. */
   readonly health: (challenge: string, hubKey: string) => NodeHealth;
+  /** What GET /metrics says. */
+  readonly metrics: Pick<NodeMetrics, "text">;
   readonly log: Logger;
 }
 
@@ -35,7 +39,8 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export type NodeApp = (request: Request, server: HttpServer) => Response | Promise<Response>;
 
 /** The node's application. */
-export function createNodeApp({ nodeId, execute, ollamaFace, gate, hubHeard, health, log }: NodeAppDeps): NodeApp {
+export function createNodeApp(deps: NodeAppDeps): NodeApp {
+  const { nodeId, execute, ollamaFace, gate, hubHeard, health, metrics, log } = deps;
   const app = new Hono<Env>();
 
   app.use(async (context, next) => {
@@ -68,6 +73,11 @@ export function createNodeApp({ nodeId, execute, ollamaFace, gate, hubHeard, hea
     if (admission.kind === "refused") return noTicket(admission.detail, admission.stale);
     context.set("bodyHash", admission.bodyHash);
     return next();
+  });
+
+  app.get("/metrics", async (context) => {
+    const text = await metrics.text();
+    return context.body(text, 200, { "content-type": CONTENT_TYPE, "cache-control": "no-store" });
   });
 
   app.post(PATHS.execute, (context) => execute(arrivalOf(context), readExecuteBody));

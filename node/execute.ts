@@ -6,13 +6,15 @@ import { type AskDeps, askOllama } from "./ask_ollama.ts";
 import type { OllamaRequest } from "./ollama.ts";
 import { decline, gone, problem } from "./own_answer.ts";
 import type { Slot, Slots } from "./slots.ts";
-import { beginStory } from "./story.ts";
+import { beginStory, type StoryEnd } from "./story.ts";
 
 export interface ExecuteDeps extends AskDeps {
   readonly slots: Slots;
   readonly isDraining: () => boolean;
   /** Bytes of a request body at most; it is held in memory. */
   readonly bodyLimit: number;
+  /** Told of every request that has ended. */
+  readonly onRequest?: (end: StoryEnd) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -50,7 +52,7 @@ export function createExecute(deps: ExecuteDeps): Execute {
   return async (arrival, read) => {
     const { request } = arrival;
     const atEnd = () => ({ running: slots.running });
-    const story = beginStory({ title: "execute", level: "info", atEnd, clock, log }, arrival);
+    const story = beginStory({ title: "execute", level: "info", atEnd, onEnd: deps.onRequest, clock, log }, arrival);
 
     // The whole body first. A hub that races two addresses sends the body on one connection only and cuts the other:
     // nothing of that one may reach Ollama.

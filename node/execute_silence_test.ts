@@ -64,6 +64,7 @@ describe("a silent model", () => {
       ollamaFace: () => new Response(null, { status: 404 }),
       gate: () => ({ kind: "admitted", bodyHash: null }),
       health: () => ({ status: "ok", node_id: "n" }),
+      metrics: { text: async () => "" },
       log: silentLogger,
     });
     const impatient = { port: 0, hostname: "127.0.0.1", idleTimeout: 4, development: false };

@@ -45,6 +45,8 @@ export interface HeartbeatOptions {
   readonly log: Logger;
   /** What of the node's state the hub has to hear at once. */
   readonly announced: () => Announced;
+  /** Told what came of every heartbeat. */
+  readonly onSent?: (outcome: HeartbeatOutcome["kind"]) => void;
 }
 
 /** Milliseconds the hub has for an answer. */
@@ -88,6 +90,12 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
 
   async function send(timeoutMs: number): Promise<HeartbeatOutcome> {
     seq += 1;
+    const outcome = await attempt(timeoutMs);
+    options.onSent?.(outcome.kind);
+    return outcome;
+  }
+
+  async function attempt(timeoutMs: number): Promise<HeartbeatOutcome> {
     try {
       const body = await report(seq);
       return await hub.heartbeat(bootId === null ? body : { ...body, hub_boot_id: bootId }, timeoutMs);

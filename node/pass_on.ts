@@ -5,7 +5,7 @@ import { type Method, type RouteKind, withoutQuery } from "../shared/ollama_rout
 import { type Arrival, isTicketed, OTHER_BODY, readWhole } from "./arrival.ts";
 import { type AskDeps, askOllama } from "./ask_ollama.ts";
 import { decline, gone, problem } from "./own_answer.ts";
-import { beginStory, type Story } from "./story.ts";
+import { beginStory, type Story, type StoryEnd } from "./story.ts";
 
 export interface PassOnDeps extends AskDeps {
   readonly isDraining: () => boolean;
@@ -13,6 +13,8 @@ export interface PassOnDeps extends AskDeps {
   readonly bodyLimit: number;
   /** Told after every request that may have changed which models there are. */
   readonly onManaged: () => void;
+  /** Told of every request that has ended. */
+  readonly onRequest?: (end: StoryEnd) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -54,7 +56,8 @@ export function createPassOn(deps: PassOnDeps): PassOn {
   return {
     async handle(arrival, { kind, method, target, headers }) {
       const { request } = arrival;
-      const story = beginStory({ title: "ollama", level: kind === "info" ? "debug" : "info", clock, log }, arrival);
+      const level = kind === "info" ? "debug" : "info";
+      const story = beginStory({ title: "ollama", level, onEnd: deps.onRequest, clock, log }, arrival);
       story.tell({ method, path: withoutQuery(target) });
       const isManagement = kind === "management";
       if (isManagement && deps.isDraining()) return story.answer(decline("draining"), "draining");

@@ -13,6 +13,10 @@ export interface Slots {
   readonly size: number;
   /** Places taken. */
   readonly running: number;
+  /** Requests that wait for one. */
+  readonly waiting: number;
+  /** Requests at Ollama of which no byte of an answer has come: in its queue, at a load, or at work on the prompt. */
+  readonly silent: number;
   /**
    * A place for a request for `model`, or null when none came free within `waitMs` milliseconds or `signal` fired
    * before. Who came first is served first.
@@ -69,6 +73,14 @@ export function createSlots({ size, waitMs, clock }: SlotsOptions): Slots {
     size,
     get running() {
       return held.size;
+    },
+    get waiting() {
+      return waiting.size;
+    },
+    get silent() {
+      let silent = 0;
+      for (const { answered } of held) if (!answered) silent++;
+      return silent;
     },
     take(model, signal) {
       if (signal.aborted) return Promise.resolve(null);

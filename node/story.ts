@@ -20,6 +20,16 @@ export interface Story {
   left(): Response;
 }
 
+/** How the story of a request ended. */
+export interface StoryEnd {
+  /** Its title. */
+  readonly title: string;
+  readonly outcome: string;
+  readonly status: number;
+  /** Milliseconds since the request arrived. */
+  readonly ms: number;
+}
+
 export interface StoryOptions {
   /** The message of the log line. */
   readonly title: string;
@@ -27,6 +37,8 @@ export interface StoryOptions {
   readonly level: "info" | "debug";
   /** Fields as they are at the end. */
   readonly atEnd?: () => Record<string, unknown>;
+  /** Told once, at the end. */
+  readonly onEnd?: ((end: StoryEnd) => void) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -45,7 +57,7 @@ const LEVELS: Readonly<Record<string, "debug" | "warn">> = {
 };
 
 /** The story of `arrival`, which begins now. */
-export function beginStory({ title, level, atEnd, clock, log }: StoryOptions, arrival: Arrival): Story {
+export function beginStory({ title, level, atEnd, onEnd, clock, log }: StoryOptions, arrival: Arrival): Story {
   const began = clock.now();
   const ms = () => Math.round((clock.now() - began) * 10) / 10;
   const fields: Record<string, unknown> = { request_id: arrival.requestId };
@@ -53,7 +65,9 @@ export function beginStory({ title, level, atEnd, clock, log }: StoryOptions, ar
   function end(outcome: string, status: number, bytes: number): void {
     ended = true;
     arrival.setIdleTimeout(CONNECTION_IDLE_SECONDS);
-    log[LEVELS[outcome] ?? level]({ ...fields, outcome, status, bytes, ms: ms(), ...atEnd?.() }, title);
+    const took = ms();
+    log[LEVELS[outcome] ?? level]({ ...fields, outcome, status, bytes, ms: took, ...atEnd?.() }, title);
+    onEnd?.({ title, outcome, status, ms: took });
   }
   return {
     ms,

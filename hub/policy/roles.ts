@@ -80,6 +80,7 @@ export const ROUTE_ROLES: Readonly<Record<string, LeastRole>> = {
   "GET /logs": "viewer",
   "GET /logs/:id": "viewer",
   "GET /stats": "viewer",
+  "GET /metrics": "viewer",
   "GET /events": "viewer",
   "POST /explain": "viewer",
 

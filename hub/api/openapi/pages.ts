@@ -44,6 +44,19 @@ export const PAGES: Chapter = {
     },
     {
       method: "GET",
+      path: "/metrics",
+      id: "showMetrics",
+      tag: "Fleet",
+      summary: "Figures for Prometheus",
+      description:
+        "Counters since the hub started, histograms and gauges in Prometheus' text format: requests by route and " +
+        "result, attempts by node and outcome, times to the first token and per token, tokens by model and node, the " +
+        "queue, slots and states of nodes, the process. Labels are only names of nodes that are known and of models " +
+        "that these list. Every node answers the same path on its own port with what it knows.",
+      answers: { 200: { description: "The figures.", content: { "text/plain": null } } },
+    },
+    {
+      method: "GET",
       path: "/static/:file",
       id: "getStaticFile",
       tag: "Pages",
