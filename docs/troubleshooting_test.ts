@@ -63,9 +63,9 @@ async function explain({ url }: TestHub): Promise<void> {
   said.add(((await answer.json()) as { summary: string }).summary);
 }
 
-/** Waits until the node has `status` and a reason, writes that down, and asks what it means for a request. */
-async function reasonOf(of: TestHub, id: string, status: string): Promise<void> {
-  const { reason } = await of.nodeThat(id, (each) => each.status === status && each.reason !== null);
+/** Waits until the node has `status` and a reason with `words`, writes that down, and asks what it means for a request. */
+async function reasonOf(of: TestHub, id: string, status: string, words = ""): Promise<void> {
+  const { reason } = await of.nodeThat(id, (each) => each.status === status && each.reason?.includes(words) === true);
   said.add(reason ?? "");
   await explain(of);
 }
@@ -96,13 +96,18 @@ const states = async () => {
 
   const without = hub(short);
   const idle = await node({ serverUrl: without.url, nodeId: "without-ollama" });
-  await reasonOf(without, "without-ollama", "pending");
+  await reasonOf(without, "without-ollama", "pending", "Ollama");
   await idle.drain();
   await reasonOf(without, "without-ollama", "offline");
 
   const deaf = hub({ IP_PREFERENCE: "ipv6-only" });
   await node({ serverUrl: deaf.url, nodeId: "ipv4-only", ollamaUrl: await ollama() });
   await reasonOf(deaf, "ipv4-only", "pending");
+  // At first it is asked to prove that it is where it says.
+  await eventually(async () => {
+    await explain(deaf);
+    expect([...said].join("\n")).toContain("ipv4-only has no address");
+  });
 
   // A node nobody reaches: its heartbeats come, and nothing listens on its port.
   const closed = hub(short);

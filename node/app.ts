@@ -62,6 +62,11 @@ export function createNodeApp(deps: NodeAppDeps): NodeApp {
     context.json(health(context.req.query("challenge") ?? "", context.req.query("hub") ?? "")),
   );
 
+  app.get("/metrics", async (context) => {
+    const text = await metrics.text();
+    return context.body(text, 200, { "content-type": CONTENT_TYPE, "cache-control": "no-store" });
+  });
+
   // Nor must anybody but the hub, once this node has one.
   app.use(async (context, next) => {
     const judge = () => gate(context.req.raw, isBlob(context.req.raw));
@@ -73,11 +78,6 @@ export function createNodeApp(deps: NodeAppDeps): NodeApp {
     if (admission.kind === "refused") return noTicket(admission.detail, admission.stale);
     context.set("bodyHash", admission.bodyHash);
     return next();
-  });
-
-  app.get("/metrics", async (context) => {
-    const text = await metrics.text();
-    return context.body(text, 200, { "content-type": CONTENT_TYPE, "cache-control": "no-store" });
   });
 
   app.post(PATHS.execute, (context) => execute(arrivalOf(context), readExecuteBody));
