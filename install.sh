@@ -215,7 +215,9 @@ own_name() {
 
 # NAME: the value in the environment file, or nothing.
 stored() {
-  if [ -r "$env_file" ]; then sed -n "s/^$1=//p" "$env_file" | tail -n 1 | sed -e 's/^"\(.*\)"$/\1/'; fi
+  if [ -r "$env_file" ]; then
+    sed -n "s/^$1=//p" "$env_file" | tail -n 1 | sed -e 's/[[:space:]]*$//' -e 's/^"\(.*\)"$/\1/' -e "s/^'\(.*\)'\$/\1/"
+  fi
 }
 
 # NAME FALLBACK: the value that counts: given now, else from the environment file, else the fallback.
@@ -233,13 +235,13 @@ check_settings() {
   drain=$(setting DRAIN_TIMEOUT "$([ "$role" = hub ] && echo 30 || echo 120)")
   matches "$drain" '[0-9]{1,5}(\.[0-9]*)?' || wrong_usage "DRAIN_TIMEOUT=$drain is not a number of seconds"
   if [ "$role" = hub ]; then
-    old_port=$(stored PORT)
+    old_port=$(running_port "$(stored PORT)")
     PORT=$(setting PORT 8000) && port=$PORT
     check_port PORT "$PORT"
     listen_host=$(setting HUB_HOST ::)
     return
   fi
-  old_port=$(stored NODE_PORT)
+  old_port=$(running_port "$(stored NODE_PORT)")
   NODE_PORT=$(setting NODE_PORT 8001) && port=$NODE_PORT
   check_port NODE_PORT "$NODE_PORT"
   listen_host=$(setting NODE_HOST ::)
@@ -387,13 +389,19 @@ post() {
   ) </dev/null
 }
 
-# SECONDS COMMAND…: tries once a second until it succeeds.
+# SECONDS COMMAND…: tries about once a second until it succeeds, and says now and then that it still does.
 wait_until() {
-  left=$1
+  limit=$1 began=$(date +%s)
+  told=$began
   shift
   until "$@"; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || return 1
+    now=$(date +%s)
+    [ $((now - began)) -lt "$limit" ] || return 1
+    if [ $((now - told)) -ge 15 ]; then
+      told=$now
+      # Not on standard output, which the caller may have thrown away.
+      printf '    … still waiting: %s of at most %s seconds\n' "$((now - began))" "$limit" >&2
+    fi
     sleep 1
   done
 }
@@ -424,6 +432,39 @@ was_made() { [ -r "$ledger" ] && grep -qxF "$1 $2" "$ledger"; }
 
 # KIND: every value of it.
 all_made() { if [ -r "$ledger" ]; then sed -n "s/^$1 //p" "$ledger"; fi; }
+
+# What the service is made of, as one checksum: program, settings and how it is started. So that a change by hand, and one
+# whose restart did not come about, are seen the next time.
+fingerprint() {
+  for file in "$root$program" "$env_file" "$unit" "$plist" "$starter"; do
+    if [ -r "$file" ]; then sha256 "$file"; else echo none; fi
+  done >"$scratch/parts"
+  sha256 "$scratch/parts"
+}
+
+# FALLBACK: the port of the service that was started last.
+running_port() {
+  noted=$(all_made running | tail -n 1)
+  printf '%s' "${noted:-$1}" | cut -d ' ' -f 1
+}
+
+# Does the service run with what is in place now?
+is_current() { [ "$changed" = 0 ] && was_made running "$old_port $(fingerprint)" && [ "$old_port" = "$port" ]; }
+
+forget_running() {
+  noted=$(all_made running)
+  if [ -n "$noted" ]; then unmade running "$noted"; fi
+}
+
+# After it has answered.
+note_running() {
+  [ "$dry_run$docker" = 00 ] || return 0
+  runs_with="$port $(fingerprint)"
+  if ! was_made running "$runs_with"; then
+    forget_running
+    made running "$runs_with"
+  fi
+}
 
 # KIND VALUE
 unmade() {
@@ -826,7 +867,7 @@ is_running() {
 stop_service() {
   case $manager in
     systemd) act systemctl stop "$service" ;;
-    launchd) act launchctl bootout "system/ollama-connector.$role" ;;
+    launchd) bootout ;;
     none)
       act kill "$(cat "$pid_file")"
       if [ "$dry_run" = 0 ]; then
@@ -839,15 +880,34 @@ stop_service() {
 
 not() { ! "$@"; }
 
+# launchctl returns before the program has ended: 36 is "in progress".
+bootout() {
+  if [ "$dry_run" = 1 ]; then
+    say "would run: launchctl bootout system/ollama-connector.$role"
+    return 0
+  fi
+  code=0
+  launchctl bootout "system/ollama-connector.$role" </dev/null || code=$?
+  case $code in 0 | 36) ;; *)
+    ! is_running || fail "launchctl cannot stop $service (code $code)" \
+      "What it said stands above. Run this script again when that is mended."
+    ;;
+  esac
+  wait_until $((${drain%%.*} + 15)) not is_running ||
+    fail "$service has not ended after $((${drain%%.*} + 15)) seconds" "Look at $log, then run this script again."
+}
+
+# Right after a bootout launchd may still refuse.
+bootstrap() { launchctl bootstrap system "$plist" </dev/null 2>"$scratch/bootstrap"; }
+
 install_service() {
   case $manager in
     systemd)
       step "The systemd service $service: starts with the machine, again when it ends, with no rights but its own"
-      before=$changed changed=0
       put "$unit" 0644 0:0 "$(unit_text)"
       made file "/etc/systemd/system/$service.service"
-      if [ "$changed" = 1 ]; then act systemctl daemon-reload; fi
-      if [ "$before" = 1 ]; then changed=1; fi
+      # Also when the last run was interrupted between writing and this.
+      is_current || act systemctl daemon-reload
       if systemctl is-enabled --quiet "$service" 2>/dev/null; then
         same "starts with the machine"
       else
@@ -870,10 +930,11 @@ install_service() {
       ;;
   esac
   if is_running; then
-    if [ "$changed" = 0 ]; then
+    if is_current; then
       same "$service is running"
       return 0
     fi
+    forget_running
     say "something is new: starting it again, after the answers it is giving (at most $drain seconds)"
     if [ "$manager" = systemd ]; then
       act systemctl restart "$service"
@@ -885,7 +946,11 @@ install_service() {
     systemd) act systemctl start "$service" ;;
     launchd)
       act launchctl enable "system/ollama-connector.$role"
-      act launchctl bootstrap system "$plist"
+      if [ "$dry_run" = 1 ]; then
+        say "would run: launchctl bootstrap system $plist"
+      elif ! wait_until 15 bootstrap; then
+        fail "launchctl does not start $service: $(cat "$scratch/bootstrap")" "Run this script again when that is mended."
+      fi
       ;;
     none) act "$starter" ;;
   esac
@@ -946,13 +1011,20 @@ check_not_both() {
 # ---- firewall -------------------------------------------------------------------------------------------------------
 
 # PORT: is the rule there already, by us or somebody?
-ufw_has() { ufw show added 2>/dev/null | grep -Eq "^ufw allow $1(/tcp)?( |\$)"; }
+ufw_has() {
+  ufw show added 2>/dev/null | grep -v ' proto udp' |
+    grep -Eq "^ufw (allow|limit) ($1(/tcp)?|(.* )?to (any|[0-9A-Fa-f.:/]+) port $1)( |\$)"
+}
 
 # PORT WHAT
 open_port() {
   wanted_rules="$wanted_rules $1/tcp"
   if [ "$(id -u)" = 0 ] && ufw_has "$1"; then
     same "UFW lets $1/tcp in ($2)"
+    return 0
+  fi
+  if [ "$(id -u)" = 0 ] && was_made ufw "$1/tcp"; then
+    say "The rule for $1/tcp that this script made was deleted since: it stays deleted. To have it again: sudo ufw allow $1/tcp"
     return 0
   fi
   say "opening $1/tcp for $2"
@@ -1161,12 +1233,12 @@ listens() {
   code=0
   if [ "$downloader" = curl ]; then
     curl --silent --globoff --noproxy '*' --max-time 3 --output /dev/null "$1" </dev/null || code=$?
-    # 1, 52, 56: something that is not HTTP
-    case $code in 0 | 1 | 52 | 56) return 0 ;; *) return 1 ;; esac
+    # 1, 52, 56: something that is not HTTP; 28: something that says nothing
+    case $code in 0 | 1 | 28 | 52 | 56) return 0 ;; *) return 1 ;; esac
   fi
   get "$1" >/dev/null || code=$?
-  # 8: an error in HTTP
-  case $code in 0 | 8) return 0 ;; *) return 1 ;; esac
+  # 8: an error in HTTP; 124, 143: ended by `timeout`, since something says nothing
+  case $code in 0 | 8 | 124 | 143) return 0 ;; *) return 1 ;; esac
 }
 
 check_port_free() {
@@ -1185,6 +1257,7 @@ wait_for_own_health() {
     show_log
     fail "$service does not answer at $(local_url)/$health" "Its last lines stand above; all of them: $(log_command)"
   fi
+  note_running
 }
 
 hub_shows_node() {
@@ -1215,7 +1288,9 @@ check_hub() {
     return 0
   fi
   say "it answers"
-  if [ ! -e "$ledger" ] && hub_shows_node; then
+  # Where the settings cannot be read (a dry run of a user), the name is taken for its own.
+  if [ -e "$env_file" ] && [ ! -r "$env_file" ]; then return 0; fi
+  if { [ ! -e "$ledger" ] || [ "$NODE_ID" != "$(stored NODE_ID)" ]; } && hub_shows_node; then
     fail "the hub knows a machine named $NODE_ID already, and it is online" \
       "Every machine needs a name of its own: --node-id NAME. (If that is this machine, started by hand, stop it first.)"
   fi

@@ -32,6 +32,13 @@ describe.skipIf(reason !== null)("install.sh", () => {
   });
   afterEach(() => machine[Symbol.dispose]());
 
+  test("the pretend machine writes through no link", () => {
+    expect(() => machine.write("bin/grep", "")).toThrow("is a link");
+    expect(() => machine.append("bin/grep", "x")).toThrow("is a link");
+    expect(() => machine.page("../bin/grep", "")).toThrow("is a link");
+    expect(() => machine.write("../x", "")).toThrow("outside of the machine");
+  });
+
   describe("the text of it", () => {
     const text = readFileSync(SCRIPT, "utf8");
 
@@ -144,11 +151,62 @@ describe.skipIf(reason !== null)("install.sh", () => {
         OLLAMA_ORIGINS: "http://a.test, http://b.test:*",
       });
       expect(code).toBe(0);
-      expect(calls).toEqual(["systemctl restart ollama-hub"]);
+      expect(calls).toEqual(["systemctl daemon-reload", "systemctl restart ollama-hub"]);
       expect(machine.read("root/etc/ollama-connector/hub.env").split("\n").slice(1)).toEqual([
         ...["PORT=8000", "LOG_LEVEL=DEBUG", "# mine [", "QUEUE_SIZE=7", "odd line"],
         ...['OLLAMA_ORIGINS="http://a.test, http://b.test:*"', ""],
       ]);
+    });
+
+    test("settings edited by hand are applied, the port too", async () => {
+      await machine.run("hub");
+      machine.append("root/etc/ollama-connector/hub.env", "LOG_LEVEL=DEBUG\n");
+      const first = await machine.run("hub");
+      expect(first.calls).toEqual(["systemctl daemon-reload", "systemctl restart ollama-hub"]);
+      expect((await machine.run("hub")).calls).toEqual([]);
+      machine.write("root/etc/ollama-connector/hub.env", "PORT='8300'\nDRAIN_TIMEOUT=60\n");
+      machine.page("127.0.0.1:8300/index", "somebody");
+      expect((await machine.run("hub")).output).toContain("something listens on port 8300 already");
+      machine.remove("web/127.0.0.1:8300/index");
+      machine.page("127.0.0.1:8300/healthz", "ok");
+      const { output, calls } = await machine.run("hub");
+      expect(output).toContain("Dashboard: http://192.0.2.7:8300/");
+      expect(calls).toContain("systemctl restart ollama-hub");
+      expect(machine.read("ufw")).toBe("allow 8300/tcp comment ollama-hub\n");
+      expect(machine.read("root/etc/systemd/system/ollama-hub.service")).toContain("TimeoutStopSec=75\n");
+    });
+
+    test.each(["ufw", "systemctl"])("a change whose run %s interrupted is applied by the next one", async (tool) => {
+      const { calls: all } = await machine.run("hub");
+      expect(all).toContain("systemctl start ollama-hub");
+      const works = machine.read(`bin/${tool}`);
+      machine.write(`bin/${tool}`, works.replace("\n", '\ncase "$1" in allow | restart) exit 1 ;; esac\n'));
+      machine.page("127.0.0.1:8400/healthz", "ok");
+      expect((await machine.run("hub --port 8400", { LOG_LEVEL: "DEBUG" })).code).toBe(1);
+      machine.write(`bin/${tool}`, works);
+      const { code, calls } = await machine.run("hub");
+      expect(code).toBe(0);
+      expect(calls).toContain("systemctl restart ollama-hub");
+      expect((await machine.run("hub")).calls).toEqual([]);
+    });
+
+    test("a rule of UFW that the user deleted is not made again", async () => {
+      await machine.run("hub");
+      machine.write("ufw", "");
+      const { output, calls } = await machine.run("hub");
+      expect(output).toContain("The rule for 8000/tcp that this script made was deleted since: it stays deleted");
+      expect(calls).toEqual([]);
+    });
+
+    test.each([
+      ["allow from 192.168.0.0/16 to any port 8000 proto tcp", true],
+      ["allow in on eth0 to any port 8000", true],
+      ["limit 8000/tcp", true],
+      ["allow from 192.168.0.0/16 to any port 8000 proto udp", false],
+      ["allow 80/tcp", false],
+    ])("the rule of UFW %p lets the hub in: %p", async (rule, there) => {
+      machine.write("ufw", `${rule}\n`);
+      expect((await machine.run("hub")).output.includes("already so: UFW lets 8000/tcp in")).toBe(there);
     });
 
     test("another port closes the old one, and keeps to it when run without", async () => {
@@ -161,6 +219,14 @@ describe.skipIf(reason !== null)("install.sh", () => {
       const { calls, output } = await machine.run("hub");
       expect(calls).toEqual([]);
       expect(output).toContain("Dashboard: http://192.0.2.7:8200/");
+    });
+
+    test("something that listens and says nothing has its port too", async () => {
+      const curl = machine.read("bin/curl");
+      machine.write("bin/curl", curl.replace("\n", '\ncase "$*" in *--max-time\\ 3*) exit 28 ;; esac\n'));
+      const { code, output } = await machine.run("hub");
+      expect(output).toContain("something listens on port 8000 already");
+      expect(code).toBe(1);
     });
 
     test("a port that somebody has is not fought for", async () => {
@@ -365,6 +431,24 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect({ code, calls }).toEqual({ code: 1, calls: [] });
     });
 
+    test("neither by a node that is there under another name, nor one whose settings are gone", async () => {
+      OLLAMA_RUNS();
+      await machine.run(NODE);
+      machine.page("hub.test:8000/nodes/other", '{"status":"online"}');
+      expect((await machine.run("node --node-id other")).output).toContain("a machine named other already");
+      machine.remove("root/etc/ollama-connector/node.env");
+      expect((await machine.run(NODE)).output).toContain("a machine named Gaming-PC already");
+    });
+
+    test("waiting is counted in seconds, and said", async () => {
+      OLLAMA_RUNS();
+      machine.write("on/ollama-node", "");
+      const { code, output } = await machine.run(NODE);
+      expect(code).toBe(1);
+      expect(output).toMatch(/still waiting: 15 of at most 40 seconds\n[^]*still waiting: 30 of/);
+      expect(Number(machine.read("clock"))).toBe(1_000_040);
+    });
+
     test("on the hub's own machine it finds the hub itself", async () => {
       OLLAMA_RUNS();
       machine.page("localhost:8000/nodes/Gaming-PC", '{"status":"offline"}');
@@ -521,6 +605,27 @@ describe.skipIf(reason !== null)("install.sh", () => {
       const second = await machine.run("hub --from https://mac.test --no-firewall");
       expect({ code: second.code, calls: second.calls }).toEqual({ code: 0, calls: [] });
       expect(machine.snapshot()).toEqual(between);
+
+      // launchd ends it later than it says, and takes no new one meanwhile.
+      const works = machine.read("bin/launchctl");
+      const slow = `
+        later=$M/units/later
+        case $1 in
+          bootout) echo 3 >"$later"; exit 36 ;;
+          print | bootstrap)
+            left=$(cat "$later" 2>/dev/null || echo 0)
+            if [ "$left" -gt 0 ]; then
+              echo $((left - 1)) >"$later"
+              [ "$1" = print ] || { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }
+              [ "$left" -gt 1 ] || { rm "$M/units/$2.active"; echo 2 >"$later"; exit 113; }
+            fi ;;
+        esac`;
+      machine.write("bin/launchctl", works.replace(/^(?=\s*case)/m, `${slow}\n`));
+      const changed = await machine.run("hub --from https://mac.test --no-firewall", { LOG_LEVEL: "DEBUG" });
+      expect(changed.code).toBe(0);
+      expect(changed.calls.filter((call) => call.startsWith("launchctl bootstrap"))).toHaveLength(3);
+      machine.write("bin/launchctl", works);
+      machine.remove("units/later");
 
       await machine.run("--uninstall --yes");
       machine.remove("units/system"); // what the stand-in of launchctl made

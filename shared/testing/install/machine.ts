@@ -2,6 +2,7 @@
 import {
   appendFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -50,7 +51,9 @@ export const STAND_IN_USERADD = `for last in "$@"; do :; done; echo "$last:x:997
 const STAND_INS: Readonly<Record<string, string>> = {
   id: `[ "$1" = -u ] && [ $# = 1 ] && cat "$M/uid"`,
   chown: "",
-  sleep: `exec ${Bun.which("sleep")} 0.01`,
+  // A clock of its own, so that waiting for a minute takes no minute.
+  sleep: `echo $(($(cat "$M/clock") + $1)) >"$M/clock"; exec ${Bun.which("sleep")} 0.01`,
+  date: `cat "$M/clock"`,
   hostname: `[ "\${1-}" = -I ] && echo '192.0.2.7 2001:db8::7' || echo 'Gaming PC'`,
   // Web pages are files in $M/web.
   curl: `
@@ -113,7 +116,7 @@ export interface Run {
 }
 
 const HARMLESS =
-  /^(id|uname|sysctl|ipconfig|hostname|sleep|journalctl|chown|curl|wget) |^ufw (show|status)|^systemctl (is-|cat)|^docker (info|compose version)|^launchctl print|^ollama-(hub|node) --/;
+  /^(id|uname|date|sysctl|ipconfig|hostname|sleep|journalctl|chown|curl|wget) |^ufw (show|status)|^systemctl (is-|cat)|^docker (info|compose version)|^launchctl print|^ollama-(hub|node) --/;
 
 export interface MachineOptions {
   /** Whether systemd runs it; true unless told otherwise. */
@@ -153,6 +156,7 @@ export class Machine implements Disposable {
     this.write("root/proc/net/if_inet6", "00000000000000000000000000000001 01 80 10 80 lo\n");
     this.write("calls", "");
     this.write("uid", "0\n");
+    this.write("clock", "1000000\n");
     this.write("ufw", "");
     const all = { ...STAND_INS, ...standIns };
     for (const tool of SYSTEM_TOOLS) {
@@ -219,7 +223,7 @@ export class Machine implements Disposable {
 
   standIn(name: string, lines: string): void {
     const file = path.join(this.folder, "bin", name);
-    // "wx" refuses what is there already: through a link to the system's own tool, that would be written over.
+    // "wx" refuses what is there already, such as a link.
     writeFileSync(file, `${prelude(this.folder, name)}${lines}\n`, { flag: "wx", mode: 0o755 });
   }
 
@@ -229,11 +233,22 @@ export class Machine implements Disposable {
 
   write(name: string, text: string): void {
     this.makeFolder(path.dirname(name));
-    writeFileSync(path.join(this.folder, name), text);
+    writeFileSync(this.ownFile(name), text);
   }
 
   append(name: string, text: string): void {
-    appendFileSync(path.join(this.folder, name), text);
+    appendFileSync(this.ownFile(name), text);
+  }
+
+  /** The path of `name`, which is not behind a link: through one to the system's own tool, that would be written over. */
+  private ownFile(name: string): string {
+    let full = this.folder;
+    for (const part of path.normalize(name).split(path.sep)) {
+      full = path.join(full, part);
+      if (!full.startsWith(`${this.folder}${path.sep}`)) throw new Error(`${name} is outside of the machine`);
+      if (lstatSync(full, { throwIfNoEntry: false })?.isSymbolicLink()) throw new Error(`${full} is a link`);
+    }
+    return full;
   }
 
   read(name: string): string {
