@@ -26,9 +26,9 @@ usage() {
   cat <<'END'
 Installs Ollama Connector on this machine (Linux or macOS), or removes it.
 
-  sh install.sh hub [options]               the hub: one for all machines
-  sh install.sh node --hub URL [options]    a node: on every machine that runs Ollama
-  sh install.sh --uninstall [hub|node]      removes what this script made; never Ollama, never a model
+  sudo sh install.sh hub [options]               the hub: one for all machines
+  sudo sh install.sh node --hub URL [options]    a node: on every machine that runs Ollama
+  sudo sh install.sh --uninstall [hub|node]      removes what this script made; never Ollama, never a model
 
 Running it again is safe: what is already so is left as it is, settings stay unless given anew.
 
@@ -272,8 +272,14 @@ check_settings() {
   # The choice of the last time holds, so that installing a new version pulls nothing unasked.
   case $SKIP_MODEL_PULL$REQUIRED_MODELS in '' | 0) REQUIRED_MODELS=$(all_made models | tail -n 1) ;; esac
   if [ "$REQUIRED_MODELS" = none ]; then SKIP_MODEL_PULL=1 REQUIRED_MODELS=''; fi
-  REQUIRED_MODELS=$(printf '%s' "${REQUIRED_MODELS:-qwen2.5:7b}" | tr ',' ' ')
-  for model in $REQUIRED_MODELS; do
+  # One by one, with a space between: commas, spaces and line breaks part them.
+  set -f
+  # shellcheck disable=SC2046 # it shall be split
+  set -- $(printf '%s' "${REQUIRED_MODELS:-qwen2.5:7b}" | tr ',\t\r\n' '    ')
+  set +f
+  [ $# -gt 0 ] || wrong_usage "REQUIRED_MODELS names no model; to pull none: --skip-models"
+  REQUIRED_MODELS=$*
+  for model in "$@"; do
     matches "$model" '[A-Za-z0-9][A-Za-z0-9._:/-]*' ||
       wrong_usage "REQUIRED_MODELS names $model, which is not a model's name such as qwen2.5:7b"
   done
@@ -343,7 +349,7 @@ find_downloader() {
   elif have wget; then
     downloader=wget
   else
-    fail "there is neither curl nor wget" "Install one of them, for example: apt-get install curl"
+    fail "there is neither curl nor wget" "Install one of them, for example: sudo apt-get install curl"
   fi
 }
 
@@ -551,7 +557,7 @@ stage_program() {
   step "The executable $service for $target"
   name=$service-$target
   case $base in
-    http*) stage_from_url ;;
+    http://* | https://*) stage_from_url ;;
     *) stage_from_folder ;;
   esac
   [ -n "$staged" ] && [ "$dry_run" = 0 ] || return 0
@@ -562,8 +568,15 @@ stage_program() {
     132) fail "the executable does not run: this processor lacks instructions it needs (SSE4.2)" \
       "Run from source instead: see \"Run it\" in README.md." ;;
     *) fail "the executable does not run on this machine (code $code): $shown" \
-      "On Alpine, it needs: apk add libstdc++ libgcc. Elsewhere, please report it with the output of: uname -a; ldd --version" ;;
+      "On Alpine, it needs: sudo apk add libstdc++ libgcc. Elsewhere, please report it with the output of: uname -a; ldd --version" ;;
   esac
+}
+
+# SHA256SUMS-FILE: it must be the one this script knows.
+check_sums() {
+  found=$(sha256 "$1")
+  [ "$found" = "$pin" ] || fail "SHA256SUMS is not the one of this release" "expected $pin" "received $found" \
+    "Nothing was changed. Download install.sh anew; if that does not help, do not go on and report it."
 }
 
 # SHA256SUMS-FILE: sets `wanted` to the checksum of $name, or to nothing.
@@ -589,9 +602,7 @@ stage_from_url() {
   download "$base/SHA256SUMS" "$scratch/SHA256SUMS" ||
     fail "cannot download $base/SHA256SUMS" "Check the network and the address; behind a proxy, set https_proxy."
   if [ -n "$pin" ]; then
-    found=$(sha256 "$scratch/SHA256SUMS")
-    [ "$found" = "$pin" ] || fail "SHA256SUMS is not the one of this release" "expected $pin" "received $found" \
-      "Nothing was changed. Download install.sh anew; if that does not help, do not go on and report it."
+    check_sums "$scratch/SHA256SUMS"
   else
     say "SHA256SUMS is taken as $base gives it: this script has no checksum for it"
   fi
@@ -620,6 +631,12 @@ stage_from_folder() {
   fi
   wanted=''
   name=$(basename "$file")
+  if [ -n "$pin" ]; then
+    [ -f "$base/SHA256SUMS" ] || fail "there is no SHA256SUMS in $base" "Put that of the release there."
+    check_sums "$base/SHA256SUMS"
+    read_wanted "$base/SHA256SUMS"
+    [ -n "$wanted" ] || fail "SHA256SUMS in $base does not list $name" "Take the release's own file, under its own name."
+  fi
   if [ -f "$base/SHA256SUMS" ]; then read_wanted "$base/SHA256SUMS"; fi
   [ -n "$wanted" ] || { say "SHA256SUMS does not list it: taken as it is" && wanted=$(sha256 "$file"); }
   if in_place; then
@@ -695,6 +712,8 @@ env_line() {
 choose_changes() {
   if [ "$role" = hub ]; then names=$HUB_SETTINGS; else names=$NODE_SETTINGS; fi
   changes=''
+  # The programs use a proxy only when told to, and would not have its address as a service.
+  if [ "$(setting USE_ENV_PROXY 0)" = 1 ]; then names="$names http_proxy https_proxy no_proxy"; fi
   for name in $names; do
     eval "value=\${$name-}"
     [ -n "$value" ] || continue
@@ -711,7 +730,7 @@ settings_text() {
     while IFS= read -r line || [ -n "$line" ]; do
       change='' key=${line%%=*}
       case $key in
-        '' | "$line" | *[!A-Z0-9_]*) ;;
+        '' | "$line" | *[!A-Za-z0-9_]*) ;;
         *)
           change=$(printf '%s' "$changes" | grep "^$key=" || :)
           rest=$(printf '%s\n' "$rest" | grep -v "^$key=" || :)
@@ -737,22 +756,44 @@ write_settings() {
         "$problem" "Correct them (option, environment, or $env_file) and run this again."
   fi
   if [ "$docker" = 1 ]; then owner=0:0; else owner=0:$account; fi
+  if [ "$docker" = 1 ]; then check_by_container; fi
   put "$env_file" 0640 "$owner" "$settings"
+}
+
+compose() { docker compose --file "$compose_file" --env-file "$@"; }
+
+# The image, and what the program in it says to the settings, before these are put in place.
+check_by_container() {
+  if [ "$role" = hub ]; then image=$(setting HUB_IMAGE ''); else image=$(setting NODE_IMAGE ''); fi
+  if [ "$dry_run" = 1 ]; then
+    [ -n "$image" ] || say "would build the image"
+    say "would ask the program in the container whether it takes these settings"
+    return 0
+  fi
+  (umask 077 && printf '%s\n' "$settings" >"$scratch/settings")
+  # Built again each time: what has not changed is taken from Docker's own store.
+  [ -n "$image" ] || act docker compose --file "$compose_file" --env-file "$scratch/settings" build
+  compose "$scratch/settings" run --rm --no-deps -T "$role" --check-config </dev/null >"$scratch/problem" 2>&1 ||
+    fail "$service refuses these settings, or its container does not start" "$(cat "$scratch/problem")" \
+      "Correct them (option, environment, or $env_file) and run this again."
 }
 
 unit_text() {
   # systemd must wait longer than the program, which lets running answers finish.
   stop_after=$((${drain%%.*} + 15))
   capabilities='' devices='PrivateDevices=yes
-ProtectClock=yes' after=''
+ProtectClock=yes' after='' path=''
   # Both would hide the graphics card from nvidia-smi, by which a node tells its load.
   if [ "$role" = node ]; then
+    # Where nvidia-smi is in WSL, and rocm-smi.
+    path='Environment=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/wsl/lib:/opt/rocm/bin
+'
     devices='# PrivateDevices and ProtectClock are off: nvidia-smi needs the card'
     after=' ollama.service'
   fi
   if [ "$port" -lt 1024 ]; then capabilities=CAP_NET_BIND_SERVICE; fi
   cat <<END
-# Made by install.sh of Ollama Connector, which writes it anew; put changes into: systemctl edit $service
+# Made by install.sh of Ollama Connector, which writes it anew; put changes into: sudo systemctl edit $service
 [Unit]
 Description=Ollama Connector $role
 Wants=network-online.target
@@ -762,7 +803,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStart=$program
-EnvironmentFile=/etc/ollama-connector/$role.env
+${path}EnvironmentFile=/etc/ollama-connector/$role.env
 User=$account
 Group=$account
 StateDirectory=ollama-connector/$role
@@ -957,6 +998,10 @@ install_service() {
 }
 
 show_log() {
+  if [ "$docker" = 1 ]; then
+    compose "$env_file" logs --tail 15 >&2 || :
+    return 0
+  fi
   case $manager in
     systemd) journalctl -u "$service" -n 15 --no-pager -o cat >&2 2>/dev/null || : ;;
     *) tail -n 15 "$log" >&2 2>/dev/null || : ;;
@@ -965,11 +1010,11 @@ show_log() {
 
 log_command() {
   if [ "$docker" = 1 ]; then
-    echo "docker compose -f $compose_file logs"
+    echo "sudo docker compose --file $compose_file --env-file $env_file logs"
   elif [ "$manager" = systemd ]; then
-    echo "journalctl -u $service"
+    echo "sudo journalctl -u $service"
   else
-    echo "tail $log"
+    echo "sudo tail $log"
   fi
 }
 
@@ -981,9 +1026,9 @@ check_docker() {
     "Install Docker Engine (https://docs.docker.com/engine/install/), or leave --docker away."
   docker compose version >/dev/null 2>&1 ||
     fail "docker has no compose plugin: Docker Compose version 2 is needed" \
-      "Install it (Debian, Ubuntu: apt-get install docker-compose-plugin or docker-compose-v2)."
+      "Install it (Debian, Ubuntu: sudo apt-get install docker-compose-plugin or docker-compose-v2)."
   docker info >/dev/null 2>&1 || fail "the Docker engine does not answer" \
-    "Start it: systemctl start docker. As a user, be in the group docker."
+    "Start it: sudo systemctl start docker. As a user, be in the group docker."
   here=''
   if [ -f "$0" ]; then here=$(cd "$(dirname "$0")" && pwd); fi
   compose_file=$here/$role/docker-compose.yml
@@ -1001,10 +1046,10 @@ compose_up() {
 # Service and container at once would fight for the port.
 check_not_both() {
   if [ "$docker" = 1 ] && was_made file "$program"; then
-    fail "the $role is installed as a service already" "Remove that first: sh install.sh --uninstall $role"
+    fail "the $role is installed as a service already" "Remove that first: sudo sh install.sh --uninstall $role"
   fi
   if [ "$docker" = 0 ] && [ -n "$(all_made compose)" ]; then
-    fail "the $role runs in a container already" "Remove that first: sh install.sh --uninstall $role"
+    fail "the $role runs in a container already" "Remove that first: sudo sh install.sh --uninstall $role"
   fi
 }
 
@@ -1032,17 +1077,33 @@ open_port() {
   made ufw "$1/tcp"
 }
 
+# RULES: removes the rules of ours that are for a port that is no longer the one.
+close_others() {
+  have ufw || return 0
+  for rule in $(all_made ufw); do
+    case "$1 " in *" $rule "*) continue ;; esac
+    say "closing $rule, which is not needed any more"
+    act ufw delete allow "$rule"
+    unmade ufw "$rule"
+  done
+}
+
 open_firewall() {
   step "Firewall"
   if [ "$firewall" = 0 ]; then
     say "left alone. Port $port/tcp must be reachable$(if [ "$role" = node ]; then echo ' from the hub'; fi), by IPv4 and IPv6."
     return 0
   fi
+  if is_loopback && [ "$open_ollama" = 0 ]; then
+    say "left alone: it listens on $listen_host, for this machine only."
+    close_others ''
+    return 0
+  fi
   if ! have ufw; then
     say "UFW is not installed, so there is nothing to open."
     if have firewall-cmd; then
       later "firewalld is here, which this script does not configure" \
-        "Open the port: firewall-cmd --permanent --add-port=$port/tcp && firewall-cmd --reload"
+        "Open the port: sudo firewall-cmd --permanent --add-port=$port/tcp && sudo firewall-cmd --reload"
     fi
     return 0
   fi
@@ -1051,22 +1112,16 @@ open_firewall() {
   if [ "$role" = node ] && [ "$open_ollama" = 1 ]; then
     open_port "$OLLAMA_PORT" ollama
     warn "anybody who reaches port $OLLAMA_PORT can use, pull and delete models" \
-      "For Ollama to listen there at all, it needs OLLAMA_HOST=0.0.0.0 (systemctl edit ollama)."
+      "For Ollama to listen there at all, it needs OLLAMA_HOST=0.0.0.0 (sudo systemctl edit ollama)."
   elif [ "$role" = node ]; then
     say "Ollama's port $OLLAMA_PORT stays closed: the node speaks to Ollama on this machine itself (--open-ollama opens it)."
   fi
-  # A rule of ours for a port that is no longer the one.
-  for rule in $(all_made ufw); do
-    case "$wanted_rules " in *" $rule "*) continue ;; esac
-    say "closing $rule, which is not needed any more"
-    act ufw delete allow "$rule"
-    unmade ufw "$rule"
-  done
+  close_others "$wanted_rules"
   if [ ! -e "$root/proc/net/if_inet6" ] && [ "$os" = linux ]; then
     say "This machine has no IPv6: it is reached by IPv4 only."
   elif grep -Eq "^ *IPV6=[\"']?no" "$root/etc/default/ufw" 2>/dev/null; then
     later "UFW does not handle IPv6 (IPV6=no in /etc/default/ufw), so the rule is for IPv4 only" \
-      "Write IPV6=yes there, then run: ufw disable && ufw enable, and this script again."
+      "Write IPV6=yes there, then run: sudo ufw disable && sudo ufw enable, and this script again."
   else
     say "A rule of UFW without an address is for IPv4 and IPv6 alike."
   fi
@@ -1074,7 +1129,7 @@ open_firewall() {
     say "UFW is off at the moment; the rule is kept for when it is switched on. This script does not switch it on."
   fi
   say "Whoever reaches port $port can use the $role: there are no passwords. To let in your own network only:"
-  say "  ufw delete allow $port/tcp && ufw allow from 192.168.0.0/16 to any port $port proto tcp"
+  say "  sudo ufw delete allow $port/tcp && sudo ufw allow from 192.168.0.0/16 to any port $port proto tcp"
 }
 
 # ---- Ollama ---------------------------------------------------------------------------------------------------------
@@ -1157,7 +1212,7 @@ start_ollama() {
   fi
   say "waiting until Ollama answers at $OLLAMA_BASE_URL"
   wait_until 60 ollama_answers ||
-    fail "Ollama does not answer at $OLLAMA_BASE_URL" "Look at: journalctl -u ollama (or ~/.ollama/serve.log)." \
+    fail "Ollama does not answer at $OLLAMA_BASE_URL" "Look at: sudo journalctl -u ollama (or ~/.ollama/serve.log)." \
       "If it listens elsewhere: OLLAMA_PORT=… or OLLAMA_BASE_URL=… before this command."
   say "Ollama answers"
 }
@@ -1213,6 +1268,9 @@ local_url() {
   esac
 }
 
+# Does it listen for this machine only?
+is_loopback() { case $listen_host in 127.* | localhost | ::1 | '[::1]') ;; *) return 1 ;; esac; }
+
 # The address of this machine that others are most likely to reach; the host name where none is found.
 own_address() {
   found=''
@@ -1246,7 +1304,7 @@ check_port_free() {
   if [ "$port" = "$old_port" ] && is_running; then return 0; fi
   if listens "$(local_url)/"; then
     fail "something listens on port $port already, and it is not this service" \
-      "Stop it (ss -ltnp | grep :$port shows it), or take another port: --port N"
+      "Stop it (sudo ss -ltnp | grep :$port shows it), or take another port: --port N"
   fi
 }
 
@@ -1316,6 +1374,9 @@ prepare() {
     fail "port $port is for root only, and without systemd it cannot be given to $account" \
       "Take one from 1024 on: --port N"
   fi
+  if [ "$docker" = 1 ] && [ "$port" -lt 1024 ]; then
+    fail "port $port is for root only, and in the container the program is nobody" "Take one from 1024 on: --port N"
+  fi
   check_not_both
 }
 
@@ -1353,10 +1414,10 @@ finish() {
   fi
   if [ "$docker" = 0 ] && [ "$manager" = none ]; then
     left_to_do "$service does not come back after a restart of the machine: there is no systemd" \
-      "Have it started then: crontab -e as root, and add: @reboot /usr/local/lib/ollama-connector/start-$role"
+      "Have it started then: sudo crontab -e, and add: @reboot /usr/local/lib/ollama-connector/start-$role"
   fi
   if [ -n "$todo" ]; then printf '\nLeft to do:%s\n' "$todo"; fi
-  printf '\nRemove it with: sh install.sh --uninstall %s\n' "$role"
+  printf '\nRemove it with: sudo sh install.sh --uninstall %s\n' "$role"
 }
 
 install_hub() {
@@ -1366,11 +1427,16 @@ install_hub() {
   check_port_free
   run_it
   wait_for_own_health
-  address=http://$(own_address):$port
+  if is_loopback; then address=$(local_url); else address=http://$(own_address):$port; fi
   if [ "$dry_run" = 0 ]; then
     printf '\nThe hub is running.\n  Dashboard: %s/  (here: http://localhost:%s/)\n  Log:       %s\n' \
       "$address" "$port" "$(log_command)"
-    printf '  Next, on every machine with Ollama:  sh install.sh node --hub %s\n' "$address"
+    if is_loopback; then
+      printf '  It listens on %s, so nodes on other machines cannot join. Next, here:  sudo sh install.sh node --hub %s\n' \
+        "$listen_host" "$address"
+    else
+      printf '  Next, on every machine with Ollama:  sudo sh install.sh node --hub %s\n' "$address"
+    fi
   fi
   finish
 }
@@ -1496,6 +1562,8 @@ uninstall() {
 main() {
   set -eu
   umask 022
+  # With it, cd says where it went, and that would be taken for the folder.
+  unset CDPATH
   newline='
 '
   root=${OLLAMA_CONNECTOR_ROOT-}

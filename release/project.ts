@@ -44,11 +44,17 @@ export function installProblems(file: string, text: string): string[] {
   const problems: string[] = [];
   for (const raw of text.split("\n")) {
     const line = raw.replace(/#.*$/, "");
-    if (/\bnpm (install|i|add)\b/.test(line)) problems.push(`${file} installs past the lock file: ${line.trim()}`);
+    if (/\b(?:(?:p?npm|yarn|bun) (?:install|i|add|dlx|x|exec)|npx|bunx)\b/.test(line))
+      problems.push(`${file} installs past the lock file: ${line.trim()}`);
     if (/\bnpm ci\b/.test(line) && !line.includes("--ignore-scripts"))
       problems.push(`${file} runs install scripts: ${line.trim()}`);
   }
   return problems;
+}
+
+interface Job {
+  readonly permissions?: unknown;
+  readonly steps?: readonly { readonly run?: string; readonly with?: Readonly<Record<string, unknown>> }[];
 }
 
 /** A workflow that trusts a name that may move, or whose token may do more than its jobs ask for. */
@@ -63,9 +69,12 @@ export function workflowProblems(file: string, text: string): string[] {
   if (/^permissions:\s*write-all/m.test(text)) problems.push(`${file} asks for all permissions`);
   if (/\bpull_request_target\b/.test(text))
     problems.push(`${file} runs strangers' code with a token: pull_request_target`);
-  const { jobs = {} } = Bun.YAML.parse(text) as { jobs?: Record<string, { steps?: { run?: string }[] }> };
-  // What a stranger named so could be a command; the environment is the way for values.
-  for (const { run = "" } of Object.values(jobs).flatMap(({ steps }) => steps ?? []))
-    if (/\$\{\{/.test(run)) problems.push(`${file} puts an expression into a script: ${run.split("\n")[0]}`);
+  const { jobs = {} } = Bun.YAML.parse(text) as { jobs?: Record<string, Job> };
+  for (const [name, { permissions, steps = [] }] of Object.entries(jobs)) {
+    if (permissions === "write-all") problems.push(`${file} asks for all permissions in its job ${name}`);
+    // What a stranger named so could be a command; the environment is the way for values.
+    for (const script of steps.flatMap((step) => [step.run ?? "", String(step.with?.script ?? "")]))
+      if (script.includes("${{")) problems.push(`${file} puts an expression into a script: ${script.split("\n")[0]}`);
+  }
   return problems;
 }

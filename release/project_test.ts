@@ -82,6 +82,18 @@ test("installations with scripts on or past the lock file are found", () => {
     "x runs install scripts: run: npm ci",
     "x installs past the lock file: run: npm install left-pad",
   ]);
+  for (const line of [
+    "bun install",
+    "bun add a",
+    "bunx a",
+    "npx -y a",
+    "pnpm i",
+    "pnpm install",
+    "pnpm dlx a",
+    "yarn add a",
+  ])
+    expect(installProblems("x", `${line}\n`)).toEqual([`x installs past the lock file: ${line}`]);
+  expect(installProblems("x", "node node_modules/bun/install.js\nbun run build\nbun x.ts\n")).toEqual([]);
 });
 
 test("workflows that trust a tag, ask for too much or run strangers' words are found", () => {
@@ -94,6 +106,11 @@ test("workflows that trust a tag, ask for too much or run strangers' words are f
     "w sets no permissions for the whole workflow",
     "w runs strangers' code with a token: pull_request_target",
     "w puts an expression into a script: echo hi",
+  ]);
+  const hidden = `permissions: {}\njobs:\n  a:\n    permissions: write-all\n    steps:\n      - uses: a/github-script@${"0".repeat(40)} # v1.2.3\n        with:\n          script: |\n            run("\${{ github.event.title }}")\n`;
+  expect(workflowProblems("w", hidden)).toEqual([
+    "w asks for all permissions in its job a",
+    'w puts an expression into a script: run("${{ github.event.title }}")',
   ]);
 });
 

@@ -72,6 +72,25 @@ describe.skipIf(reason !== null)("install.sh", () => {
       await refuses("hub", "SHA256SUMS is not the one of this release");
     });
 
+    test("neither in a folder that stands for the releases", async () => {
+      const releases = path.join(machine.folder, "mirror");
+      const environment = { OLLAMA_CONNECTOR_RELEASES: releases };
+      machine.write(`mirror/${HUB}`, "#!/bin/sh\n");
+      await refuses("hub", "there is no SHA256SUMS in", { environment });
+      machine.write(
+        "mirror/SHA256SUMS",
+        `${new Bun.CryptoHasher("sha256").update("#!/bin/sh\n").digest("hex")}  ${HUB}\n`,
+      );
+      await refuses("hub", "SHA256SUMS is not the one of this release", { environment });
+      machine.write("mirror/SHA256SUMS", machine.read(`web/${RELEASES}/SHA256SUMS`));
+      await refuses("hub", `wrong checksum of ${HUB}`, { environment });
+      machine.remove(`mirror/${HUB}`);
+      machine.write("mirror/ollama-hub", "#!/bin/sh\n");
+      await refuses("hub", "does not list ollama-hub", { environment });
+      machine.write(`mirror/${HUB}`, machine.read(`web/${RELEASES}/${HUB}`));
+      expect((await machine.run("hub", environment)).code).toBe(0);
+    });
+
     test("what SHA256SUMS does not list is not fetched", async () => {
       machine.page("mirror.test/SHA256SUMS", "");
       machine.page(`mirror.test/${HUB}`, "#!/bin/sh\n");

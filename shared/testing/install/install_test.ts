@@ -3,7 +3,16 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { HUB_SETTINGS } from "../../../hub/config.ts";
 import { nodeSettings } from "../../../node/config.ts";
-import { Machine, type MachineOptions, RELEASES, SCRIPT, SHELL, STAND_IN_USERADD, whyNoMachine } from "./machine.ts";
+import {
+  Machine,
+  type MachineOptions,
+  RELEASES,
+  SCRIPT,
+  SHELL,
+  STAND_IN_USERADD,
+  TARGET,
+  whyNoMachine,
+} from "./machine.ts";
 
 const reason = whyNoMachine();
 if (reason !== null) console.log(`shared/testing/install/install_test.ts skipped: ${reason}`);
@@ -122,6 +131,38 @@ describe.skipIf(reason !== null)("install.sh", () => {
         "adduser -S -D -H -h /var/lib/ollama-connector -s none -G ollama-connector ollama-connector",
       ]);
       expect((await machine.run("--uninstall")).calls).toContain("deluser ollama-connector");
+    });
+
+    test("one that listens for this machine only opens no port and tells no address of the network", async () => {
+      await machine.run("hub");
+      const { code, output } = await machine.run("hub", { HUB_HOST: "127.0.0.1" });
+      expect(code).toBe(0);
+      expect(machine.read("ufw")).toBe("");
+      expect(output).toContain("Dashboard: http://127.0.0.1:8000/");
+      expect(output).not.toContain("192.0.2.7");
+    });
+
+    test("with USE_ENV_PROXY=1 it keeps the proxies, and only then", async () => {
+      const proxies = {
+        http_proxy: "http://p.test:3128",
+        https_proxy: "http://p.test:3128",
+        no_proxy: "localhost,.test",
+      };
+      await machine.run("hub", proxies);
+      expect(machine.read("root/etc/ollama-connector/hub.env")).not.toContain("proxy");
+      await machine.run("hub", { ...proxies, USE_ENV_PROXY: "1" });
+      await machine.run("hub", { https_proxy: "http://q.test:3128" });
+      expect(machine.read("root/etc/ollama-connector/hub.env").split("\n").slice(1)).toEqual([
+        ...["PORT=8000", "USE_ENV_PROXY=1", "http_proxy=http://p.test:3128", "https_proxy=http://q.test:3128"],
+        ...["no_proxy=localhost,.test", ""],
+      ]);
+    });
+
+    test("CDPATH does no harm", async () => {
+      machine.write("script/dist/ollama-hub", machine.read(`web/${RELEASES}/ollama-hub-${TARGET}`));
+      const { code, output } = await machine.run("hub --from script/dist", { CDPATH: machine.folder });
+      expect(output).toContain(`from ${machine.folder}/script/dist/ollama-hub\n`);
+      expect(code).toBe(0);
     });
 
     test("a port below 1024 gives it the one right it needs", async () => {
@@ -305,6 +346,17 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect((await machine.run("node --models a")).calls).toContain("ollama pull a");
     });
 
+    test("models are parted by commas, spaces and line breaks, and are no patterns", async () => {
+      OLLAMA_RUNS();
+      const { calls } = await machine.run(NODE, { REQUIRED_MODELS: "a, b\nc" });
+      expect(calls.filter((call) => call.startsWith("ollama pull"))).toEqual([..."abc"].map((m) => `ollama pull ${m}`));
+      expect((await machine.run(NODE, { REQUIRED_MODELS: "*" })).output).toContain("names *, which is not");
+      expect((await machine.run(NODE, { REQUIRED_MODELS: " ,\n" })).output).toContain("names no model");
+      expect(machine.read("root/etc/systemd/system/ollama-node.service")).toMatch(
+        /^Environment=PATH=.*:\/usr\/lib\/wsl\/lib:\/opt\/rocm\/bin$/m,
+      );
+    });
+
     test("the user's variables are honoured", async () => {
       OLLAMA_RUNS();
       machine.page("127.0.0.1:9001/health", "ok");
@@ -445,7 +497,7 @@ describe.skipIf(reason !== null)("install.sh", () => {
       machine.write("on/ollama-node", "");
       const { code, output } = await machine.run(NODE);
       expect(code).toBe(1);
-      expect(output).toMatch(/still waiting: 15 of at most 40 seconds\n[^]*still waiting: 30 of/);
+      expect(output).toMatch(/still waiting: 15 of at most 40 seconds\n[\s\S]*still waiting: 30 of/);
       expect(Number(machine.read("clock"))).toBe(1_000_040);
     });
 
@@ -644,7 +696,13 @@ describe.skipIf(reason !== null)("install.sh", () => {
       machine.page("127.0.0.1:8000/healthz", "ok");
       const { code, calls } = await machine.run("hub --docker");
       expect(code).toBe(0);
-      expect(calls).toEqual(["ufw allow 8000/tcp comment ollama-hub", `docker compose --file ${file()} up --detach`]);
+      const settings = expect.stringMatching(/^docker compose --file \S+ --env-file \S+\/settings build$/);
+      const check = expect.stringMatching(/\/settings run --rm --no-deps -T hub --check-config$/);
+      const up = `docker compose --file ${file()} up --detach`;
+      expect(calls).toEqual([settings, check, "ufw allow 8000/tcp comment ollama-hub", up]);
+      expect((await machine.run("hub --docker")).calls).toEqual([settings, check, up]);
+      // A released image is not built.
+      expect((await machine.run("hub --docker", { HUB_IMAGE: "x.test/hub:1" })).calls).toEqual([check, up]);
       expect((await machine.run("hub")).output).toContain("runs in a container already");
       const { calls: removing } = await machine.run("--uninstall --yes");
       expect(removing[0]).toBe(`docker compose --file ${file()} down`);
@@ -660,6 +718,28 @@ describe.skipIf(reason !== null)("install.sh", () => {
       make();
       const { code, output, calls } = await machine.run("hub --docker");
       expect(output).toContain(message);
+      expect({ code, calls }).toEqual({ code: 1, calls: [] });
+    });
+
+    test("settings that the program in it refuses are refused before anything is started", async () => {
+      become({ standIns: { docker: `case $* in *--check-config) echo "LOG_LEVEL=x is no level"; exit 2 ;; esac` } });
+      machine.write("script/hub/docker-compose.yml", "services: {}\n");
+      const { code, output, calls } = await machine.run("hub --docker");
+      expect(output).toContain("LOG_LEVEL=x is no level");
+      expect(code).toBe(1);
+      expect(calls.join("\n")).not.toContain(" up ");
+      expect(machine.has("root/etc/ollama-connector/hub.env")).toBe(false);
+    });
+
+    test("one that does not come up shows the end of its log", async () => {
+      const { output, calls } = await machine.run("hub --docker");
+      expect(output).toContain("does not answer");
+      expect(calls.at(-1)).toBe(`docker compose --file ${file()} logs --tail 15`);
+    });
+
+    test("a port for root only is refused", async () => {
+      const { code, output, calls } = await machine.run("hub --docker --port 80");
+      expect(output).toContain("in the container the program is nobody");
       expect({ code, calls }).toEqual({ code: 1, calls: [] });
     });
 

@@ -285,6 +285,8 @@ export class Machine implements Disposable {
   ): Promise<Run> {
     const before = this.read("calls").length;
     const out = path.join(this.folder, "output");
+    // What is left of a longer output before would stand behind a shorter one.
+    for (const file of [out, `${out}.errors`]) writeFileSync(file, "");
     const child = Bun.spawn([...command], {
       cwd: this.folder,
       env: { ...this.environment, ...environment },
