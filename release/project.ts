@@ -44,7 +44,7 @@ export function installProblems(file: string, text: string): string[] {
   const problems: string[] = [];
   for (const raw of text.split("\n")) {
     const line = raw.replace(/#.*$/, "");
-    if (/\b(?:(?:p?npm|yarn|bun) (?:install|i|add|dlx|x|exec)|npx|bunx)\b/.test(line))
+    if (/\b(?:(?:p?npm|yarn|bun) (?:install|i|add|dlx|x|exec)|npx|bunx)\b(?!\.)/.test(line))
       problems.push(`${file} installs past the lock file: ${line.trim()}`);
     if (/\bnpm ci\b/.test(line) && !line.includes("--ignore-scripts"))
       problems.push(`${file} runs install scripts: ${line.trim()}`);

@@ -110,7 +110,7 @@ test("workflows that trust a tag, ask for too much or run strangers' words are f
   const hidden = `permissions: {}\njobs:\n  a:\n    permissions: write-all\n    steps:\n      - uses: a/github-script@${"0".repeat(40)} # v1.2.3\n        with:\n          script: |\n            run("\${{ github.event.title }}")\n`;
   expect(workflowProblems("w", hidden)).toEqual([
     "w asks for all permissions in its job a",
-    'w puts an expression into a script: run("${{ github.event.title }}")',
+    `w puts an expression into a script: run("\${{ github.event.title }}")`,
   ]);
 });
 
