@@ -335,7 +335,8 @@ choose_paths() {
 need_root() {
   [ "$dry_run" = 0 ] && [ "$(id -u)" != 0 ] || return 0
   given=''
-  for name in $HUB_SETTINGS $NODE_SETTINGS HUB OLLAMA_PORT REQUIRED_MODELS SKIP_MODEL_PULL OLLAMA_CONNECTOR_RELEASES; do
+  for name in $HUB_SETTINGS $NODE_SETTINGS HUB OLLAMA_PORT REQUIRED_MODELS SKIP_MODEL_PULL OLLAMA_CONNECTOR_RELEASES \
+    HUB_IMAGE NODE_IMAGE http_proxy https_proxy no_proxy; do
     case " $given" in *" $name="*) continue ;; esac
     if env | grep -q "^$name="; then given="$given $name=\"\$$name\""; fi
   done
