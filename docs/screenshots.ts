@@ -113,6 +113,8 @@ const nodesThat = (hub: string, ready: (nodes: NodeJson[]) => boolean): Promise<
     return nodes;
   });
 
+let asked = 0;
+
 /** Asks for an answer and reads it to its end, or until the script ends. */
 async function ask(
   hub: string,
@@ -121,6 +123,9 @@ async function ask(
   prompt: string,
   more: { node?: string; tokens?: number } = {},
 ): Promise<void> {
+  // Each question is another: the same one again would go on a conversation, with the manifest that answered it first.
+  asked++;
+  prompt = `${prompt} (Question ${asked}.)`;
   const input =
     path === "/jobs" || path === "/api/generate" ? { prompt } : { messages: [{ role: "user", content: prompt }] };
   const length = path.startsWith("/v1")

@@ -43,6 +43,7 @@ describe.skipIf(noBrowser !== null)("every page", () => {
         await openEverything(page, name);
         expect(await widerThanTheWindow(page)).toEqual([]);
       }
+      expect(await brokenHeadings(page)).toEqual([]);
       // Not as a script of the page: its policy would not let it run.
       await page.evaluate(AXE);
       expect(await offences(page)).toEqual([]);
@@ -78,4 +79,21 @@ function widerThanTheWindow(page: Page): Promise<string[]> {
       one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, pre, .said"));
     return [document.scrollingElement.scrollWidth + " px", ...wide.slice(0, 5).map(({ outerHTML }) => outerHTML.slice(0, 200))];
   })()`);
+}
+
+/** Headings of columns that break inside a word: each word has to stand on one line. */
+function brokenHeadings(page: Page): Promise<string[]> {
+  return page.evaluate(`Array.from(document.querySelectorAll("thead th")).flatMap((heading) => {
+    const texts = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+    const broken = [];
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+      for (const word of text.data.matchAll(/\\S+/g)) {
+        const range = document.createRange();
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        if (new Set(Array.from(range.getClientRects(), ({ top }) => Math.round(top))).size > 1) broken.push(word[0]);
+      }
+    }
+    return broken;
+  })`);
 }

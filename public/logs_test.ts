@@ -165,11 +165,15 @@ async function crowdWithTrouble(): Promise<Crowd> {
   return crowd;
 }
 
-/** A request, read to its end. */
-async function ask({ hub }: Crowd, path: string, model: string, prompt: string): Promise<string> {
+/** A request, read to its end. Resolves when the hub has it in its log: the next one is newer then. */
+async function ask({ hub }: Crowd, path: string, model: string, prompt: string): Promise<void> {
   const input = path === "/api/chat" ? { messages: [{ role: "user", content: prompt }] } : { prompt };
   const headers = { "content-type": "application/json" };
-  return (await fetch(hub.url + path, { method: "POST", headers, body: JSON.stringify({ model, ...input }) })).text();
+  const body = JSON.stringify({ model, ...input });
+  const response = await fetch(hub.url + path, { method: "POST", headers, body });
+  await response.text();
+  const record = `${hub.url}/logs/${response.headers.get("x-request-id")}`;
+  await eventually(async () => expect((await fetch(record)).status).toBe(200));
 }
 
 /** Request ids of the rows, from top to bottom. */

@@ -43,11 +43,12 @@ async function ask({ hub }: Crowd, model: string): Promise<void> {
 export async function openScene(browser: TestBrowser, crowd: Crowd, name: PageName, width: number) {
   const view = await browser.open(crowd.hub.url + PAGES[name], { width });
   await reads(view.page.locator("#connection"), "Live");
-  const settled = { fleet: "#totals", log: "main", explain: "#answer" }[name];
-  await reads(
-    view.page.locator(settled),
-    { fleet: /Nodes online \d/, log: /Send one|of |requests?/, explain: /serve|gets it/ }[name],
-  );
+  const settled = {
+    fleet: "#totals .tile small",
+    log: "#empty .copyable, #requests tr.request",
+    explain: "#answer .summary",
+  }[name];
+  await view.page.locator(settled).first().waitFor();
   return view;
 }
 
@@ -58,6 +59,7 @@ export async function openEverything(page: Page, name: PageName): Promise<void> 
     await page.locator("#happenings summary").click();
     await reads(page.locator("#nodes tr.details .chart").first(), /./);
   } else if (name === "log") {
+    await page.locator("#requests .opener").first().waitFor();
     for (const opener of await page.locator("#requests .opener").all()) await opener.click();
     await reads(page.locator("#requests tr.whole").last(), "Request");
     for (const summary of await page.locator("#requests summary").all()) await summary.click();

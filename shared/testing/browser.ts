@@ -59,16 +59,20 @@ const WATCH = `
 /** Starts the browser. Names in `hosts` lead to this machine. */
 export async function openBrowser({ hosts = [] }: { hosts?: readonly string[] } = {}): Promise<TestBrowser> {
   const rules = hosts.map((host) => `MAP ${host} 127.0.0.1`).join(",");
-  const browser: Browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    // Its sandbox needs rights that a container's root does not have.
-    args: ["--no-sandbox", ...(rules === "" ? [] : [`--host-resolver-rules=${rules}`])],
-    timeout: PATIENCE_MS,
-  });
+  const launch = (): Promise<Browser> =>
+    chromium.launch({
+      executablePath: CHROMIUM,
+      // Its sandbox needs rights that a container's root does not have.
+      args: ["--no-sandbox", ...(rules === "" ? [] : [`--host-resolver-rules=${rules}`])],
+      timeout: PATIENCE_MS,
+    });
+  let browser = await launch();
   let unexpected: string[] = [];
   return {
     version: browser.version(),
     async open(url, options = {}) {
+      // One that crashed fails the test it crashed in, not all that follow.
+      if (!browser.isConnected()) browser = await launch();
       const view = await open(browser, url, options);
       return {
         ...view,
