@@ -61,7 +61,9 @@ export function takeHeartbeat(
   );
 }
 
-/** Works out anew whether the node can be dialled at all. */
+/** Works out anew whether the node can be dialled at all, and whether proof is all that is missing. */
 export function setDialable(node: Entry, preference: IpPreference): void {
-  node.dialable = node.routes.some(({ family, origin }) => allows(preference, family) && isProven(node, origin));
+  const allowed = node.routes.filter(({ family }) => allows(preference, family));
+  node.dialable = allowed.some(({ origin }) => isProven(node, origin));
+  node.unproven = !node.dialable && allowed.length > 0;
 }

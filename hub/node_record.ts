@@ -105,6 +105,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     conditionSince: now,
     source: null,
     dialable: false,
+    unproven: false,
     proving: false,
     publicKey: null,
     proven: new Set(),

@@ -149,7 +149,7 @@ export function createRegistry(options: RegistryOptions) {
       const isNews = !known || node.routes.some((route) => !before.includes(route)) || node.routes.length === 0;
       const unproven =
         isNews && options.onUnproven !== undefined && node.routes.some(({ origin }) => !isProven(node, origin));
-      if (unproven) node.proving = !node.dialable;
+      if (unproven) node.proving = node.unproven;
       noteLoads(node, now);
       setOllama(node, beat.ollama?.ok ?? true);
       setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS, now));

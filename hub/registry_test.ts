@@ -70,7 +70,7 @@ test("a link-local address is shown but is no route", () => {
 test("a node whose only address IP_PREFERENCE forbids cannot be dialled", () => {
   const fleet = fakeFleet({ ipPreference: "ipv6-only" });
   fleet.beat({ ipv6: null });
-  expect(fleet.node().dialable).toBe(false);
+  expect(fleet.node()).toMatchObject({ dialable: false, unproven: false, proving: false });
   fleet.beat();
   expect(fleet.node().dialable).toBe(true);
   expect(fleet.registry.routesOf(fleet.node()).map(({ family }) => family)).toEqual(["IPv6"]);

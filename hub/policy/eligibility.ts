@@ -15,8 +15,10 @@ export interface NodeFacts {
   readonly conditionSince: number;
   /** Whether at least one of its addresses may be dialled under `IP_PREFERENCE`. */
   readonly dialable: boolean;
-  /** It is just being asked to prove that it is at one of its addresses. */
-  readonly proving?: boolean;
+  /** It could be dialled, had it proven that it is at one of its addresses. */
+  readonly unproven: boolean;
+  /** It is just being asked to prove that. */
+  readonly proving: boolean;
   readonly models: ReadonlySet<ModelKey>;
   readonly loaded: ReadonlySet<ModelKey>;
   /** False for an agent that does not say what its Ollama has in memory. */
@@ -77,6 +79,7 @@ export type Ineligible =
   | "already tried"
   | "no usable address"
   | "proving its address"
+  | "address not proven"
   | "offline"
   | "draining"
   | "left"
@@ -98,7 +101,7 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
   if (!understands(node, needs)) return "agent too old";
   if (now < (node.disbelieved.get(request.model) ?? 0)) return "model claim not believed";
   if (request.tried.has(node.id)) return "already tried";
-  if (!node.dialable) return node.proving ? "proving its address" : "no usable address";
+  if (!node.dialable) return whyNotDialled(node);
   const liveness = livenessOf(now - node.lastHeardAt, limits);
   if (liveness === "expired" || liveness === "gone") return "offline";
   if (node.intent !== "serving") return node.intent;
@@ -109,6 +112,11 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
   if (now < node.restingUntil) return "resting";
   return node.reserved < node.slots ? null : "full";
+}
+
+function whyNotDialled({ unproven, proving }: NodeFacts): Ineligible {
+  if (!unproven) return "no usable address";
+  return proving ? "proving its address" : "address not proven";
 }
 
 /** True when the node's agent knows the kind of request; all of them know jobs. */

@@ -13,7 +13,8 @@ const obstacles: Record<Exclude<Ineligible, "not the node asked for">, Partial<N
   "model claim not believed": { disbelieved: later },
   "already tried": { id: "tried" },
   "no usable address": { dialable: false },
-  "proving its address": { dialable: false, proving: true },
+  "address not proven": { dialable: false, unproven: true },
+  "proving its address": { dialable: false, unproven: true, proving: true },
   offline: { lastHeardAt: NOW - 90_000 },
   draining: { intent: "draining" },
   left: { intent: "left" },
@@ -60,10 +61,14 @@ const pairs = reasons.flatMap((first, index) =>
     .slice(index + 1)
     // One field holds one value: a node that left does not drain, one on trial is not ejected.
     .filter((second) => !(first === "draining" && second === "left"))
-    .filter((second) => !(first === "no usable address" && second === "proving its address"))
+    .filter((second) => !(isAboutAddresses(first) && isAboutAddresses(second)))
     .filter((second) => !(first === "ejected" && second === "on trial, busy"))
     .map((second) => [first, second] as const),
 );
+
+function isAboutAddresses(reason: string): boolean {
+  return reason.includes("address");
+}
 
 test.each(pairs)("%s is named before %s", (first, second) => {
   expect(why({ ...obstacles[second], ...obstacles[first] })).toBe(first);

@@ -15,6 +15,10 @@ const WORDS: Readonly<Record<Ineligible, Words>> = {
   ],
   "already tried": ["failed at it already", "failed at it already"],
   "proving its address": ["has to prove its address first", "have to prove their addresses first"],
+  "address not proven": [
+    "was not found at any of the addresses it told",
+    "were not found at any of the addresses they told",
+  ],
   "no usable address": ["has no address that can be used", "have no address that can be used"],
   offline: ["is offline", "are offline"],
   draining: ["is about to stop and takes no new work", "are about to stop and take no new work"],

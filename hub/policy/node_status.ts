@@ -11,9 +11,14 @@ export interface StatusFacts {
   readonly trust: Trust;
   readonly ollamaOk: boolean;
   readonly dialable: boolean;
+  /** It could be dialled, had it proven that it is at one of its addresses. */
+  readonly unproven: boolean;
   /** False when no address came through last time. */
   readonly reachable: boolean;
 }
+
+const NOWHERE = "none of its addresses can be dialled";
+const NOT_FOUND = "the hub does not find it at any of its addresses";
 
 /** The word, and the reason where a node may not serve; the first that holds, the most lasting first. */
 export function statusOf(facts: StatusFacts): { readonly status: NodeStatus; readonly reason: string | null } {
@@ -22,7 +27,7 @@ export function statusOf(facts: StatusFacts): { readonly status: NodeStatus; rea
     return { status: "offline", reason: "no heartbeat" };
   }
   if (facts.intent === "draining") return { status: "draining", reason: "finishing its work before it stops" };
-  if (!facts.dialable) return { status: "pending", reason: "none of its addresses can be dialled" };
+  if (!facts.dialable) return { status: "pending", reason: facts.unproven ? NOT_FOUND : NOWHERE };
   if (!facts.ollamaOk) return { status: "pending", reason: "its Ollama does not answer" };
   if (facts.trust.kind === "ejected") return { status: "degraded", reason: facts.trust.reason };
   if (facts.trust.kind === "trial") return { status: "degraded", reason: "on trial after failures" };

@@ -9,6 +9,7 @@ const well: StatusFacts = {
   trust: newcomer(0),
   ollamaOk: true,
   dialable: true,
+  unproven: false,
   reachable: true,
 };
 
@@ -20,6 +21,7 @@ test.each<[what: string, changes: Partial<StatusFacts>, status: string, reason: 
   ["has left", { intent: "left" }, "offline", "the agent was stopped"],
   ["is draining", { intent: "draining" }, "draining", "finishing its work before it stops"],
   ["cannot be dialled", { dialable: false }, "pending", "none of its addresses can be dialled"],
+  ["was not found", { dialable: false, unproven: true }, "pending", "the hub does not find it at any of its addresses"],
   ["has no Ollama", { ollamaOk: false }, "pending", "its Ollama does not answer"],
   ["is ejected", { trust: ejected() }, "degraded", "3 failures in a row"],
   ["cannot be reached", { reachable: false }, "degraded", "it does not answer at any of its addresses"],

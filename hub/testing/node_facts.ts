@@ -21,6 +21,8 @@ export function facts(changes: Partial<NodeFacts> = {}): NodeFacts {
     ollamaOk: true,
     conditionSince: 0,
     dialable: true,
+    unproven: false,
+    proving: false,
     models: new Set([MODEL]),
     loaded: new Set(),
     knowsLoaded: false,
