@@ -4,6 +4,7 @@ export interface Route {
   family: "IPv4" | "IPv6";
   address: string;
   reachable: boolean | null;
+  proven?: boolean;
   rtt_ms: number | null;
   in_use?: boolean;
 }

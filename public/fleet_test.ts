@@ -32,6 +32,24 @@ describe.skipIf(noBrowser !== null)("the fleet page", () => {
     await reads(tile(page, "Nodes online"), "1 of 1 all may serve");
   });
 
+  test("a node that the hub does not find at its address is shown with what to do about it", async () => {
+    await using crowd = startCrowd();
+    // Its heartbeats come from 127.0.0.1, where it does not listen: as behind a firewall.
+    const node = await startNode({
+      nodeId: "behind",
+      serverUrl: crowd.hub.url,
+      environment: { NODE_HOST: "127.0.0.9" },
+    });
+    try {
+      await using view = await browser.open(crowd.hub.url);
+      const { page } = view;
+      await reads(rowOf(page, "behind"), "Not ready the hub does not find it at any of its addresses");
+      await reads(page.locator("#attention"), `lets port ${node.port} through`);
+    } finally {
+      await node.stop();
+    }
+  });
+
   test("a node joins, dies, comes back and stops while somebody looks", async () => {
     await using fleet = await startFleet({ nodes: ["a", "b"], ollama: { tokens: 1000, tokensPerSecond: 20 } });
     const { hub } = fleet;

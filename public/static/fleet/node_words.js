@@ -76,6 +76,10 @@ function explain(node, kind) {
       return { reason, advice: `It finishes ${jobs} and takes no new ones. Nothing to do.` };
     }
     case "pending":
+      // The hub tells the address first: nothing else can be mended before it finds the node.
+      if (node.routes.length > 0 && !node.routes.some(({ proven }) => proven)) {
+        return { reason, advice: `${letPortThrough(node.port)} Nothing but its agent may answer there.` };
+      }
       if (!node.ollama.ok) {
         return {
           reason,
@@ -88,6 +92,9 @@ function explain(node, kind) {
   }
 }
 
+/** @param {number} port */
+const letPortThrough = (port) => `Check the network, and that its firewall lets port ${port} through.`;
+
 /** @param {Node} node */
 function adviceOnTrust(node) {
   if (node.trust === "ejected") {
@@ -96,5 +103,5 @@ function adviceOnTrust(node) {
     return `It gets no work now and is tried again ${when}. If that goes on, look at the log of its agent and its Ollama.`;
   }
   if (node.trust === "trial") return "It is tried with one request at a time and is back after two good ones.";
-  return `Check the network, and that its firewall lets port ${node.port} through.`;
+  return letPortThrough(node.port);
 }
