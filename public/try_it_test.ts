@@ -8,7 +8,7 @@ import { tile } from "./testing/fleet_page.ts";
 setDefaultTimeout(60_000);
 
 /** A name as other machines use it. To a browser such a page is not as safe as one of this machine. */
-const LAN = "hub.test";
+const LAN = "hub.lan";
 
 describe.skipIf(noBrowser !== null)("on the fleet page", () => {
   let browser: TestBrowser;
