@@ -103,10 +103,14 @@ const states = async () => {
   const deaf = hub({ IP_PREFERENCE: "ipv6-only" });
   await node({ serverUrl: deaf.url, nodeId: "ipv4-only", ollamaUrl: await ollama() });
   await reasonOf(deaf, "ipv4-only", "pending");
-  // At first it is asked to prove that it is where it says.
+
+  // Its heartbeats come from 127.0.0.1, where it does not listen. At first it is asked to prove that it is there.
+  const shut = hub();
+  const environment = { NODE_HOST: "127.0.0.9" };
+  await node({ serverUrl: shut.url, nodeId: "behind-a-firewall", ollamaUrl: await ollama(), environment });
   await eventually(async () => {
-    await explain(deaf);
-    expect([...said].join("\n")).toContain("ipv4-only has no address");
+    await reasonOf(shut, "behind-a-firewall", "pending");
+    expect([...said].join("\n")).toContain("behind-a-firewall was not found");
   });
 
   // A node nobody reaches: its heartbeats come, and nothing listens on its port.
