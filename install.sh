@@ -711,8 +711,10 @@ env_line() {
 
 # The settings to write: those given now, and those a machine must keep. Sets `changes`, one line for each.
 choose_changes() {
-  if [ "$role" = hub ]; then names=$HUB_SETTINGS; else names=$NODE_SETTINGS; fi
+  if [ "$role" = hub ]; then names=$HUB_SETTINGS image_name=HUB_IMAGE; else names=$NODE_SETTINGS image_name=NODE_IMAGE; fi
   changes=''
+  # The compose file reads it there, also when somebody else runs it later.
+  if [ "$docker" = 1 ]; then names="$names $image_name"; fi
   # The programs use a proxy only when told to, and would not have its address as a service.
   if [ "$(setting USE_ENV_PROXY 0)" = 1 ]; then names="$names http_proxy https_proxy no_proxy"; fi
   for name in $names; do

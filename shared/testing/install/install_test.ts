@@ -703,6 +703,7 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect((await machine.run("hub --docker")).calls).toEqual([settings, check, up]);
       // A released image is not built.
       expect((await machine.run("hub --docker", { HUB_IMAGE: "x.test/hub:1" })).calls).toEqual([check, up]);
+      expect((await machine.run("hub --docker")).calls, "the image is remembered").toEqual([check, up]);
       expect((await machine.run("hub")).output).toContain("runs in a container already");
       const { calls: removing } = await machine.run("--uninstall --yes");
       expect(removing[0]).toBe(`docker compose --file ${file()} down`);
