@@ -1,6 +1,7 @@
 /** The connection of one attempt, with everything that can end it: the client, a loss, the time limits. */
 import { type Clock, every } from "../shared/clock.ts";
 import { failureWords } from "../shared/failure_words.ts";
+import { createIdleLimit } from "./idle_limit.ts";
 import type { Job } from "./job.ts";
 import { NodeLost, type NodeRecord } from "./node_record.ts";
 import { isLoading } from "./policy/eligibility.ts";
@@ -111,14 +112,15 @@ export function openLine(
     close,
     read(response) {
       const reader = response.body?.getReader();
+      const stall = createIdleLimit(clock, times.idleMs, () =>
+        end("stalled", `the answer stopped for ${times.idleMs / 1000} s`, 504),
+      );
+      stopListening.push(stall.end);
       let first = true;
       return {
         async read() {
           if (!reader) return null;
-          if (!first) {
-            const stalled = () => end("stalled", `the answer stopped for ${times.idleMs / 1000} s`, 504);
-            cancelLimit = clock.after(times.idleMs, stalled);
-          }
+          if (!first) stall.begin();
           try {
             const { value, done } = await reader.read();
             deps.onData(node.id);
@@ -128,8 +130,9 @@ export function openLine(
             release();
             throw abort.signal.aborted ? abort.signal.reason : error;
           } finally {
+            if (first) cancelLimit();
             first = false;
-            cancelLimit();
+            stall.pause();
           }
         },
         close,

@@ -1,5 +1,6 @@
 /** The commit: from here on the client sees one node's answer, whole, or cut with an error frame that says so. */
 import type { Clock } from "../shared/clock.ts";
+import { createIdleLimit } from "./idle_limit.ts";
 import type { Job, StreamEnd } from "./job.ts";
 import { AttemptError, asAttemptError, type ByteSource } from "./line.ts";
 import { type Answer, append } from "./read_answer.ts";
@@ -56,18 +57,19 @@ function relayStream(
   const tail: Uint8Array[] = [];
   let pending: Uint8Array | null = firstFrames.subarray(0, firstEnd);
   let ended = false;
-  let cancelSlowReader = () => {};
+  const slowReader = createIdleLimit(deps.clock, deps.slowReaderMs, cutOff);
 
   function finish(end: RelayEnd): void {
     if (ended) return;
     ended = true;
-    cancelSlowReader();
+    slowReader.end();
     onEnd(end);
   }
   function cutOff(): void {
     rest.close();
-    // An error alone leaves the connection open as long as the client does not take what is in it.
+    // Without it an error leaves the connection open as long as the client does not take what is in it.
     job.hangUp();
+    stop();
     finish({ kind: "client left", why: `it took nothing for ${deps.slowReaderMs / 1000} s` });
   }
 
@@ -85,10 +87,14 @@ function relayStream(
     }
   }
 
+  let stop = () => {};
   return new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        stop = () => controller.error(new Error("the client took nothing for too long"));
+      },
       async pull(controller) {
-        cancelSlowReader();
+        slowReader.pause();
         try {
           const frames = pending ?? (await nextFrames());
           pending = null;
@@ -97,10 +103,7 @@ function relayStream(
           if (tail.length > TAIL_PIECES) tail.shift();
           job.record.sent(frames.byteLength);
           controller.enqueue(frames);
-          cancelSlowReader = deps.clock.after(deps.slowReaderMs, () => {
-            cutOff();
-            controller.error(new Error("the client took nothing for too long"));
-          });
+          slowReader.begin();
         } catch (error) {
           if (ended) return;
           if (job.signal.aborted) return finish({ kind: "client left", why: "it closed the connection" });
