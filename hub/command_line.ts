@@ -4,7 +4,7 @@ import { loadIdentity } from "../shared/identity.ts";
 import { ConfigError, type Environment } from "../shared/settings.ts";
 import { readHubConfig } from "./config.ts";
 import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
-import { loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey, writeKeys } from "./key_file.ts";
+import { changeKeys, loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey } from "./key_file.ts";
 
 export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--models A,B*] [--rpm N] [--concurrent N] [--tokens-per-day N]
                      [--queue-share 0.5] [--weight N] [--expires 30d | 2027-01-31] [--trust-user-header]
@@ -84,9 +84,6 @@ function addKey(stateDir: string, args: readonly string[], { now, print }: Comma
   if (values.models !== undefined && role !== "caller") {
     throw new Mistake(`--models limits what a caller may use; a key of role ${role} is not for that`);
   }
-  const keys = readKeys(stateDir) ?? [];
-  if (keys.some((key) => key.name === name))
-    throw new Mistake(`there is a key ${name} already: revoke it first, or choose another name`);
   const secret = newSecret();
   const created = storedKey.safeParse({
     id: crypto.randomUUID().slice(0, 8),
@@ -107,11 +104,17 @@ function addKey(stateDir: string, args: readonly string[], { now, print }: Comma
     const [issue] = created.error.issues;
     throw new Mistake(`${String(issue?.path[0] ?? "key")}: ${issue?.message}`);
   }
-  writeKeys(stateDir, [...keys, created.data]);
+  let first = false;
+  changeKeys(stateDir, (keys) => {
+    if (keys.some((key) => key.name === name))
+      throw new Mistake(`there is a key ${name} already: revoke it first, or choose another name`);
+    first = keys.length === 0;
+    return [...keys, created.data];
+  });
   print(`${secret}\n`);
   print(`Key ${name} (${role}), shown this once. Send it as Authorization: Bearer KEY, or call http://HUB:8000/k/KEY`);
   print(`What is kept of it is in ${stateDir}, which has to be the hub's STATE_DIR and readable by its user.`);
-  if (keys.length === 0) print("From now on the hub asks every caller for a key, this machine's too.");
+  if (first) print("From now on the hub asks every caller for a key, this machine's too.");
 }
 
 function listKeys(stateDir: string, args: readonly string[], { print }: CommandEnvironment): void {
@@ -139,12 +142,15 @@ function describeLimits(key: StoredKey): string {
 
 function revokeKey(stateDir: string, args: readonly string[], { print }: CommandEnvironment): void {
   const wanted = onlyOne(args, "key revoke wants one NAME, or its id");
-  const keys = readKeys(stateDir) ?? [];
-  const left = keys.filter(({ id, name }) => name !== wanted && id !== wanted);
-  if (left.length === keys.length) throw new Error(`there is no key ${wanted}: see ollama-hub key list`);
-  writeKeys(stateDir, left);
+  let left = 0;
+  changeKeys(stateDir, (keys) => {
+    const others = keys.filter(({ id, name }) => name !== wanted && id !== wanted);
+    if (others.length === keys.length) throw new Error(`there is no key ${wanted}: see ollama-hub key list`);
+    left = others.length;
+    return others;
+  });
   print(`Key ${wanted} is revoked: within a second nobody gets in by it.`);
-  if (left.length === 0)
+  if (left === 0)
     print("It was the last one, and the hub stays closed. Delete keys.json and restart the hub to open it.");
 }
 

@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { joinText, writeJoinToken } from "../shared/join_token.ts";
 import { parseJson } from "../shared/json.ts";
-import { readStateFile, writeStateFile } from "../shared/state_file.ts";
+import { readStateFile, whileLocked, writeStateFile } from "../shared/state_file.ts";
 
 export interface JoinTokensDeps {
   readonly stateDir: string;
@@ -80,9 +80,11 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
     return tokens ?? [];
   }
 
-  function write(tokens: readonly StoredToken[]): void {
-    writeStateFile(path, `${JSON.stringify(tokens, null, 1)}\n`);
-    knownAs = "";
+  function change(run: (tokens: readonly StoredToken[]) => readonly StoredToken[]): void {
+    whileLocked(path, () => {
+      writeStateFile(path, `${JSON.stringify(run(read()), null, 1)}\n`);
+      knownAs = "";
+    });
   }
 
   return {
@@ -97,14 +99,14 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
         created: created.toISOString(),
         expires: new Date(created.getTime() + ttlMs).toISOString(),
       };
-      write([...read(), { ...info, hash: hashOfSecret(secret).toString("base64url") }]);
+      const hash = hashOfSecret(secret).toString("base64url");
+      change((tokens) => [...tokens, { ...info, hash }]);
       return { token: writeJoinToken({ id, secret, hubId }), info };
     },
     list: () => read().map(({ hash: _, ...info }) => info),
     revoke(id) {
-      const rest = read().filter((token) => token.id !== id);
-      if (rest.length === read().length) return false;
-      write(rest);
+      if (!read().some((token) => token.id === id)) return false;
+      change((tokens) => tokens.filter((token) => token.id !== id));
       return true;
     },
     // A file that is broken is not as if there were none: that would open the hub.
@@ -123,7 +125,7 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
       if (token.node !== null && token.node !== nodeId) return `the join token is for node ${token.node} only`;
       if (wall().getTime() > Date.parse(token.expires)) return `the join token expired at ${token.expires}`;
       if (token.uses < 1) return "the join token is used up";
-      write(read().map((each) => (each === token ? { ...token, uses: token.uses - 1 } : each)));
+      change((tokens) => tokens.map((each) => (each.id === id ? { ...each, uses: each.uses - 1 } : each)));
       return null;
     },
   };

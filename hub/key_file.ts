@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { describeIssues } from "../shared/errors.ts";
 import { errorCode } from "../shared/fleet_fetch.ts";
-import { readStateFile, writeBeside, writeStateFile } from "../shared/state_file.ts";
+import { readStateFile, whileLocked, writeBeside, writeStateFile } from "../shared/state_file.ts";
 import { KEY_ROLES } from "./policy/roles.ts";
 
 const most = (largest: number) => z.number().positive().max(largest).nullable().default(null);
@@ -55,9 +55,16 @@ export function readKeys(folder: string): readonly StoredKey[] | null {
   return read.data.keys;
 }
 
-/** Replaces them, whole or not at all. Throws when the folder cannot be written. */
-export function writeKeys(folder: string, keys: readonly StoredKey[]): void {
-  writeStateFile(pathOf(folder), `${JSON.stringify({ version: 1, keys }, null, 1)}\n`);
+/**
+ * Replaces them by what `change` makes of them, whole or not at all; what it throws leaves them as they were. Throws when
+ * the folder cannot be written.
+ */
+export function changeKeys(folder: string, change: (keys: readonly StoredKey[]) => readonly StoredKey[]): void {
+  const path = pathOf(folder);
+  whileLocked(path, () => {
+    const keys = change(readKeys(folder) ?? []);
+    writeStateFile(path, `${JSON.stringify({ version: 1, keys }, null, 1)}\n`);
+  });
 }
 
 /** Something that changes whenever the file does; "" where there is none. */

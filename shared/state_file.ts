@@ -1,5 +1,15 @@
 /** Files of a program's state folder: where that folder is, and writing one so that it is whole or not there at all. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { errorCode } from "./fleet_fetch.ts";
@@ -57,4 +67,41 @@ export function writeBeside(path: string, text: string): string {
 /** Replaces the file at `path` (0600) by `text`: another process sees the old text or the new one. Throws as above. */
 export function writeStateFile(path: string, text: string): void {
   renameSync(writeBeside(path, text), path);
+}
+
+/** Milliseconds between two tries to get a lock, and until it is given up; a change takes ten or twenty. */
+const LOCK_RETRY_MS = 5;
+const LOCK_WAIT_MS = 2_000;
+/** Older than this, a lock is of a process that died with it. */
+const LOCK_STALE_MS = 10_000;
+
+/**
+ * Runs `run`, which reads the file at `path` and writes it anew, while no other process does the same: the command line
+ * changes files of a hub that runs. Throws when the folder cannot be written, or another process takes too long.
+ */
+export function whileLocked<T>(path: string, run: () => T): T {
+  const lock = `${path}.lock`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  for (let waitedMs = 0; !create(lock); waitedMs += LOCK_RETRY_MS) {
+    const heldSince = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+    if (heldSince !== undefined && Date.now() - heldSince > LOCK_STALE_MS) rmSync(lock, { force: true });
+    if (waitedMs >= LOCK_WAIT_MS) throw new Error(`${path} is being changed by another process: try again`);
+    Bun.sleepSync(LOCK_RETRY_MS);
+  }
+  try {
+    return run();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/** False when `path` is there already. */
+function create(path: string): boolean {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
 }

@@ -1,9 +1,9 @@
 /** The state folder: which one it is, and files that are whole or not there. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { readStateFile, stateFolder, writeStateFile } from "./state_file.ts";
+import { dirname, join } from "node:path";
+import { readStateFile, stateFolder, whileLocked, writeStateFile } from "./state_file.ts";
 
 test.each([
   ["/set", { STATE_DIRECTORY: "/systemd", XDG_STATE_HOME: "/xdg" }, "/set"],
@@ -23,4 +23,36 @@ test("a file is replaced whole, readable by its owner only, and nothing is left 
   expect(readStateFile(path)).toBe("two");
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(folder)).toEqual(["tokens.json"]);
+});
+
+test("processes that change one file at the same time lose nothing, and leave no lock behind", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "state-")), "count");
+  const script = `
+    import { readStateFile, whileLocked, writeStateFile } from ${JSON.stringify(join(import.meta.dir, "state_file.ts"))};
+    const path = ${JSON.stringify(path)};
+    for (let turn = 0; turn < 20; turn++)
+      whileLocked(path, () => writeStateFile(path, String(Number(readStateFile(path) ?? 0) + 1)));`;
+  const processes = Array.from({ length: 3 }, () => Bun.spawn([process.execPath, "-e", script]).exited);
+  expect(await Promise.all(processes)).toEqual([0, 0, 0]);
+  expect(readStateFile(path)).toBe("60");
+  expect(readdirSync(dirname(path))).toEqual(["count"]);
+});
+
+test("what is thrown while a file is locked goes through, and the lock with it", () => {
+  const path = join(mkdtempSync(join(tmpdir(), "state-")), "count");
+  const fail = () =>
+    whileLocked(path, () => {
+      throw new Error("no");
+    });
+  expect(fail).toThrow("no");
+  expect(whileLocked(path, () => "again")).toBe("again");
+});
+
+test("a lock of a process that died is broken, one that is held is waited for and then said to be", () => {
+  const path = join(mkdtempSync(join(tmpdir(), "state-")), "count");
+  writeFileSync(`${path}.lock`, "");
+  expect(() => whileLocked(path, () => "in")).toThrow("count is being changed by another process: try again");
+  const longAgo = new Date(Date.now() - 11_000);
+  utimesSync(`${path}.lock`, longAgo, longAgo);
+  expect(whileLocked(path, () => "in")).toBe("in");
 });
