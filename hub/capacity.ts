@@ -1,6 +1,7 @@
-/** The waiting room: bounded, callers in turn for each model, one caller first come first served, left at once by who gives up. */
+/** The waiting room: bounded, callers in turn, one caller first come first served for each model, left at once by who gives up. */
 import type { Clock } from "../shared/clock.ts";
 import type { ModelKey } from "../shared/model_name.ts";
+import { createCallerTurns } from "./caller_turns.ts";
 import { createFairQueue, type FairQueue, type Queued } from "./fair_queue.ts";
 import { ANYBODY, type Caller } from "./policy/callers.ts";
 
@@ -61,6 +62,9 @@ interface Waiter extends Queued {
   readonly since: number;
 }
 
+/** Below 0 where `a` comes first; infinities are equal to themselves. */
+const compare = (a: number, b: number) => (a === b ? 0 : a - b);
+
 const NEVER = new AbortController().signal;
 
 /** Part of the room's size by which it is overfilled at most, by models or callers of which few wait, when others fill it. */
@@ -71,6 +75,7 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
   const queues = new Map<ModelKey, FairQueue<Waiter>>();
   /** Waiters of each caller, for all models together. */
   const counts = new Map<string, number>();
+  const turns = createCallerTurns();
   let length = 0;
 
   function wake(waiter: Waiter | undefined): void {
@@ -141,10 +146,16 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
      */
     hasWaiters: (model: ModelKey): boolean => queues.get(model)?.waiters.some(({ passesOn }) => !passesOn) ?? false,
 
-    /** Capacity may have changed: the first of every model's waiters looks, who has waited longest first. */
+    /**
+     * Capacity may have changed: the first of every model's waiters looks. Who was placed before goes first, then the
+     * caller whose turn it is, then who has waited longest.
+     */
     wake(): void {
-      const first = Array.from(queues.values(), ({ waiters: [waiter] }) => waiter);
-      first.sort((a, b) => (a?.since ?? 0) - (b?.since ?? 0));
+      const first = Array.from(queues.values(), ({ waiters: [waiter] }) => waiter).filter(
+        (waiter) => waiter !== undefined,
+      );
+      const turnOf = ({ front, caller }: Waiter) => (front ? Number.NEGATIVE_INFINITY : turns.of(caller));
+      if (first.length > 1) first.sort((a, b) => compare(turnOf(a), turnOf(b)) || a.since - b.since);
       for (const waiter of first) wake(waiter);
     },
 
@@ -170,6 +181,7 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
         present = false;
         count(caller.id, -1);
         const left = queue.remove(waiter, looked);
+        if (looked && !front) turns.served(caller);
         if (waiters.length === 0) queues.delete(model);
         else if (mayLook(waiters, left)) wake(waiters[left]);
       };

@@ -30,12 +30,12 @@ async function closedFleet(keys: readonly string[], ollama: FakeOllamaOptions = 
 function chat(
   fleet: Fleet,
   key: string | undefined,
-  more: { user?: string; stream?: boolean; prompt?: string; signal?: AbortSignal } = {},
+  more: { user?: string; model?: string; stream?: boolean; prompt?: string; signal?: AbortSignal } = {},
 ) {
   return fetch(`${fleet.hub.url}/api/generate`, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, ...(more.user ? { "x-openwebui-user-id": more.user } : {}) },
-    body: JSON.stringify({ model: "llama3", prompt: more.prompt ?? "x", stream: more.stream ?? false }),
+    body: JSON.stringify({ model: more.model ?? "llama3", prompt: more.prompt ?? "x", stream: more.stream ?? false }),
     ...(more.signal ? { signal: more.signal } : {}),
   });
 }
@@ -98,18 +98,14 @@ test("a key has its part of the queue, and others have theirs", async () => {
 async function orderOf(
   fleet: Fleet,
   test: string | undefined,
-  asks: readonly { name: string; key: string | undefined; user?: string }[],
+  asks: readonly { name: string; key: string | undefined; user?: string; model?: string }[],
 ): Promise<string> {
   const holder = chat(fleet, test, { prompt: "holder" });
   await eventually(() => expect(fleet.ollama("a").executions.length).toBe(1));
   const done: string[] = [];
   const answers: Promise<unknown>[] = [];
-  for (const [index, { name, key, user }] of asks.entries()) {
-    answers.push(
-      chat(fleet, key, user === undefined ? {} : { user }).then(
-        async (answer) => (await answer.text()) && done.push(name),
-      ),
-    );
+  for (const [index, { name, key, ...more }] of asks.entries()) {
+    answers.push(chat(fleet, key, more).then(async (answer) => (await answer.text()) && done.push(name)));
     await eventually(async () => expect(await waiting(fleet, test)).toBe(index + 1));
   }
   await Promise.all([holder, ...answers]);
@@ -122,6 +118,15 @@ test("keys take turns: one that floods does not keep another one waiting", async
   const flood = Array.from({ length: 5 }, () => ({ name: "flood", key: secrets.flood }));
   const order = await orderOf(fleet, secrets.test, [...flood, { name: "other", key: secrets.other }]);
   expect(order).toBe("flood other flood flood flood flood");
+});
+
+test("keys take turns over all models: one that floods with one model leaves the slot to another key's other model", async () => {
+  const { fleet, secrets } = await closedFleet(["flood", "other"], { ...SLOW, models: ["llama3", "phi3"] });
+  await using _ = fleet;
+  const flood = Array.from({ length: 5 }, () => ({ name: "flood", key: secrets.flood }));
+  const others = Array.from({ length: 2 }, () => ({ name: "other", key: secrets.other, model: "phi3" }));
+  const order = await orderOf(fleet, secrets.test, [...flood, ...others]);
+  expect(order).toBe("flood other flood other flood flood flood");
 });
 
 test.each<[option: string, order: string]>([
