@@ -78,8 +78,12 @@ export function figuresOf(measured: Measured, idleStreams: number): Figure[] {
   );
 }
 
-/** What `name` adds to the delay without anything in between, round by round. */
+/**
+ * What `name` adds to the delay, round by round: how much longer it takes than a chunk usually takes with nothing in
+ * between. Not than the slowest chunks take there: those are slow for other reasons, and the difference may be anything.
+ */
 function added(streams: Measured["streams"], name: Name, of: "p50" | "p99"): number[] {
-  const rounds = (which: Name) => (streams.get(which) ?? []).map((round) => round[of]);
-  return inPairs(rounds(name), rounds("direct"), (with_, without) => with_ - without);
+  const ours = (streams.get(name) ?? []).map((round) => round[of]);
+  const usual = (streams.get("direct") ?? []).map(({ p50 }) => p50);
+  return inPairs(ours, usual, (our, without) => our - without);
 }

@@ -55,7 +55,7 @@ async function measureAll(plan: Plan, folder: string, measured: Measured): Promi
   for (const note of measured.notes) console.log(note);
 
   await step("compiled", () => compileBoth(folder));
-  const upstream = await startUpstream();
+  await using upstream = await startUpstream();
   const contenders = await startAll(upstream, folder);
   const direct = contenders.filter(({ name }) => name === "direct");
   await measureStreams(direct, { ...plan, rounds: 1 }, measured);

@@ -125,7 +125,8 @@ function method({ rounds, streams, requests, firstByte, idle, starts }: Plan): s
 - nginx has one worker, \`proxy_buffering off\`, HTTP/1.1 with kept connections to the upstream; HAProxy one thread and
   \`option http-no-delay\`. Both write a line a request to a file, as the hub does.
 - Streams: ${streams.count} at a time with a line of 100 bytes every ${streams.everyMs} ms, for ${streams.windowMs / 1000} s after ${streams.warmMs / 1000} s. Each line says when it was
-  written; its delay ends where the client has read it. Added is what is more than \`direct\` in the same round.
+  written; its delay ends where the client has read it. Added is what is more than the median of \`direct\`
+  in the same round.
 - Small requests: \`wrk\` asks for whole answers of about 300 bytes over ${requests.connections} connections, ${requests.seconds} s a round.
 - First byte: short streams one after another over one connection, ${firstByte.windowMs / 1000} s a round.
 - Memory: ${idle.count} streams with a line every ${idle.everyMs / 1000} s, of a process that has just been started; resident set of all its processes when

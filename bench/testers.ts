@@ -5,7 +5,7 @@ import type { FirstByteFigures, Load, LoadEvent, StreamFigures } from "./load.ts
 import { start } from "./programs.ts";
 import type { UpstreamCommand, UpstreamReady } from "./upstream.ts";
 
-export interface Upstream {
+export interface Upstream extends AsyncDisposable {
   /** Port of what is just an Ollama. */
   readonly port: number;
   /** Has its ten nodes join the hub at `url`; their knowledge of it is kept in `stateDir`. */
@@ -15,7 +15,7 @@ export interface Upstream {
 
 const SCRIPTS = import.meta.dir;
 
-/** Starts it; it ends with the bench. */
+/** Starts it. */
 export async function startUpstream(): Promise<Upstream> {
   const program = start([process.execPath, join(SCRIPTS, "upstream.ts")], "tester", { talks: true });
   if (program.output === null) throw new Error("the upstream has no output");
@@ -35,6 +35,7 @@ export async function startUpstream(): Promise<Upstream> {
     port,
     join: (url, stateDir) => tell({ join: { url, stateDir } }),
     leave: (url) => tell({ leave: { url } }),
+    [Symbol.asyncDispose]: program.end,
   };
 }
 
