@@ -28,6 +28,8 @@ export interface OurStart {
   readonly build: Build;
   /** Where the executables are and everything else goes. */
   readonly folder: string;
+  /** Bun's own, where it runs from source. */
+  readonly flags?: readonly string[];
 }
 
 export interface OurRun {
@@ -41,12 +43,17 @@ const NODE_SLOTS = 1024;
 let started = 0;
 
 /** Starts a hub, or a node with `env`; it need not answer yet. */
-export function startOurs(which: OurProgram, { build, folder }: OurStart, env: Record<string, string> = {}): OurRun {
+export function startOurs(
+  which: OurProgram,
+  { build, folder, flags = [] }: OurStart,
+  env: Record<string, string> = {},
+): OurRun {
   started += 1;
   const home = join(folder, `${which}-${started}`);
   mkdirSync(home);
   const port = freePort();
-  const command = build === "source" ? [process.execPath, join(ROOT, which, "main.ts")] : [executable(which, folder)];
+  const command =
+    build === "source" ? [process.execPath, ...flags, join(ROOT, which, "main.ts")] : [executable(which, folder)];
   const own: Record<string, string> =
     which === "hub"
       ? // All of the load comes from one address, and is meant.
