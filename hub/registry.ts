@@ -103,7 +103,7 @@ export function createRegistry(options: RegistryOptions) {
     node.routes = node.routes.map((route) => ({ ...route, reachable: null }));
     tell("restarted", node.id, "the agent was started again");
     setSlots(node, learnedSlots.asReported(node.learned.reported, clock.now()));
-    setTrust(node, ejection.afterRestart(node.trust));
+    setTrust(node, ejection.afterRestart(node.trust, clock.now()));
     // Its old process is gone and what it was doing with it, even where the connections do not show it.
     giveUpWork(node, new NodeLost("the agent was started again", true));
     return true;

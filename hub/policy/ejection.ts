@@ -51,6 +51,8 @@ export interface Ejected extends Common {
 
 export interface Trial extends Common {
   readonly kind: "trial";
+  /** Monotonic ms of its beginning, or of its last request's end. */
+  readonly since: number;
   readonly successes: number;
   readonly suspect: Suspect;
 }
@@ -68,6 +70,8 @@ const WINDOW_FAILED_RATIO = 0.5;
 const WINDOW_SAMPLES = 100;
 /** Good trial requests in a row after which a node is admitted again. */
 const TRIAL_SUCCESSES = 2;
+/** Milliseconds without a request after which a probe that passes ends a trial: where others take them all it would last for ever. */
+const IDLE_TRIAL_MS = 60_000;
 /** Milliseconds of good behaviour after which earlier ejections are forgotten. */
 const FORGIVEN_AFTER_MS = 600_000;
 
@@ -93,8 +97,8 @@ export function afterSuccess(trust: Trust, now: number): Trust {
     }
     case "trial":
       return trust.successes + 1 >= TRIAL_SUCCESSES
-        ? { ...newcomer(now), ejections: trust.ejections, readmittedAt: now }
-        : { ...trust, failures: 0, successes: trust.successes + 1, suspect: NOBODY };
+        ? readmit(trust, now)
+        : { ...trust, since: now, failures: 0, successes: trust.successes + 1, suspect: NOBODY };
     case "ejected":
       // Work that was running when the node was ejected, or last-resort work. It does not shorten the cool-down.
       return { ...trust, failures: 0 };
@@ -125,7 +129,8 @@ export function afterFailure(trust: Trust, failure: Failure, now: number, limits
     }
     case "trial": {
       const suspect = accuse(trust.suspect, failure);
-      if (suspect.kind === "request" && limits.maxFailures > 1) return { ...trust, failures, successes: 0, suspect };
+      if (suspect.kind === "request" && limits.maxFailures > 1)
+        return { ...trust, since: now, failures, successes: 0, suspect };
       return eject(trust, `failed on trial: ${reason}`, now);
     }
     case "ejected":
@@ -138,16 +143,26 @@ export function afterLoss(trust: Trust, reason: string, now: number): Trust {
   return trust.kind === "ejected" ? trust : eject(trust, reason, now);
 }
 
-/** Trust after a probe passed: an ejected node whose cool-down is over goes on trial. */
+/**
+ * Trust after a probe passed: an ejected node whose cool-down is over goes on trial, and one on trial that no request came
+ * to is admitted, with the small share of one that comes back.
+ */
 export function afterProbe(trust: Trust, now: number): Trust {
-  if (trust.kind !== "ejected" || now < trust.until) return trust;
-  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0, suspect: NOBODY };
+  if (trust.kind === "trial" && now - trust.since >= IDLE_TRIAL_MS) return readmit(trust, now);
+  return trust.kind === "ejected" && now >= trust.until ? onTrial(trust, now) : trust;
 }
 
 /** Trust after the agent itself restarted (another boot id): what was wrong with the old process may be gone. */
-export function afterRestart(trust: Trust): Trust {
-  if (trust.kind !== "ejected") return trust;
-  return { kind: "trial", failures: trust.failures, ejections: trust.ejections, successes: 0, suspect: NOBODY };
+export function afterRestart(trust: Trust, now: number): Trust {
+  return trust.kind === "ejected" ? onTrial(trust, now) : trust;
+}
+
+function onTrial({ failures, ejections }: Ejected, now: number): Trial {
+  return { kind: "trial", since: now, failures, ejections, successes: 0, suspect: NOBODY };
+}
+
+function readmit({ ejections }: Trial, now: number): Admitted {
+  return { ...newcomer(now), ejections, readmittedAt: now };
 }
 
 function accuse(before: Suspect, { request }: Failure): Suspect {
@@ -163,7 +178,8 @@ function eject(trust: Trust, reason: string, now: number): Ejected {
 }
 
 function sample(window: readonly Sample[], newest: Sample): Sample[] {
-  const recent = window.filter((entry) => newest.at - entry.at < WINDOW_MS);
-  recent.push(newest);
-  return recent.slice(-WINDOW_SAMPLES);
+  // The oldest stand first, and this is done for every request.
+  let from = Math.max(0, window.length + 1 - WINDOW_SAMPLES);
+  while (newest.at - (window[from]?.at ?? newest.at) >= WINDOW_MS) from++;
+  return [...window.slice(from), newest];
 }

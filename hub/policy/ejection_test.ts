@@ -19,7 +19,7 @@ function after(trust: Trust, event: EventKind, now: number): Trust {
     case "probe":
       return ejection.afterProbe(trust, now);
     case "restart":
-      return ejection.afterRestart(trust);
+      return ejection.afterRestart(trust, now);
   }
 }
 
@@ -38,7 +38,7 @@ function mustBeEjected(trust: Trust): Ejected {
 const admitted = ejection.newcomer(0);
 const almost: Trust = play("failure", "failure");
 const ejected: Ejected = { kind: "ejected", failures: 3, ejections: 1, until: 30 * SECOND, reason: "reset" };
-const trial: Trust = { kind: "trial", failures: 3, ejections: 1, successes: 0, suspect: { kind: "nobody" } };
+const trial: Trust = { kind: "trial", since: 0, failures: 3, ejections: 1, successes: 0, suspect: { kind: "nobody" } };
 const lastTrial: Trust = { ...trial, failures: 0, successes: 1 };
 
 interface Row {
@@ -95,6 +95,22 @@ const rows: readonly Row[] = [
   { name: "one failure on trial ejects", before: lastTrial, event: "failure", kind: "ejected", failures: 1 },
   { name: "a node lost on trial is ejected", before: trial, event: "loss", kind: "ejected", failures: 4 },
   { name: "a probe does not end a trial", before: lastTrial, event: "probe", kind: "trial", failures: 0 },
+  {
+    name: "a probe does not end a trial a millisecond before it was idle for a minute",
+    before: trial,
+    event: "probe",
+    at: 60 * SECOND - 1,
+    kind: "trial",
+    failures: 3,
+  },
+  {
+    name: "a probe ends a trial that was idle for a minute",
+    before: trial,
+    event: "probe",
+    at: 60 * SECOND,
+    kind: "admitted",
+    failures: 0,
+  },
   { name: "a restart does not end a trial", before: lastTrial, event: "restart", kind: "trial", failures: 0 },
 ];
 
@@ -230,7 +246,7 @@ test("no history moves a node along any arrow but those of the table", () => {
       success: ["trial", "admitted"],
       failure: ["ejected"],
       loss: ["ejected"],
-      probe: ["trial"],
+      probe: ["trial", "admitted"],
       restart: ["trial"],
     },
   };
@@ -251,17 +267,31 @@ test("one bad request on trial, however often it comes, keeps no node out; a sec
   expect(fail(after(again, "success", 0), "another").kind).toBe("trial");
 });
 
-test("an ejected node is admitted again only by two good trial requests in a row", () => {
+test("a node that comes back from an idle trial has a small share at first, and its next cool-down is longer", () => {
+  const back = after(trial, "probe", 60 * SECOND);
+  expect(back).toMatchObject({ kind: "admitted", readmittedAt: 60 * SECOND, ejections: 1 });
+});
+
+test("a request on trial begins the idle minute anew", () => {
+  const once = after(trial, "success", 30 * SECOND);
+  expect(after(once, "probe", 60 * SECOND).kind).toBe("trial");
+  expect(after(once, "probe", 90 * SECOND).kind).toBe("admitted");
+});
+
+test("an ejected node is admitted again only by two good trial requests in a row, or an idle minute and a probe", () => {
   fc.assert(
     fc.property(history, (events) => {
       let goodTrials = 0;
-      steps(events, (before, event, next) => {
+      let quietSince = 0;
+      steps(events, (before, event, next, now) => {
         if (before.kind === "trial" && event === "success") goodTrials++;
-        else if (before.kind === "trial" && next.kind !== "trial") goodTrials = 0;
+        else if (before.kind === "trial" && next.kind !== "trial" && event !== "probe") goodTrials = 0;
         if (before.kind !== "admitted" && next.kind === "admitted") {
-          expect(goodTrials).toBe(2);
+          if (event === "probe") expect(now - quietSince).toBeGreaterThanOrEqual(60 * SECOND);
+          else expect(goodTrials).toBe(2);
           goodTrials = 0;
         }
+        if (next.kind !== before.kind || event === "success") quietSince = now;
       });
     }),
   );
@@ -278,12 +308,12 @@ test("an ejected node goes on trial by a probe only when its cool-down is over",
   );
 });
 
-test("the failure count is that of the failures and losses since the last success", () => {
+test("the failure count is that of the failures and losses since the last success, or the trial's end", () => {
   fc.assert(
     fc.property(history, (events) => {
       let failures = 0;
       steps(events, (before, event, next) => {
-        if (event === "success") failures = 0;
+        if (event === "success" || (before.kind === "trial" && next.kind === "admitted")) failures = 0;
         else if (event === "failure" || (event === "loss" && before.kind !== "ejected")) failures++;
         expect(next.failures).toBe(failures);
       });
@@ -325,7 +355,8 @@ test("what says nothing about the node's work leaves its trust the very same", (
     fc.property(history, (events) =>
       steps(events, (before, event, next) => {
         const says = before.kind === "ejected" ? event !== "loss" : event !== "probe" && event !== "restart";
-        if (!says) expect(next).toBe(before);
+        const endsIdleTrial = before.kind === "trial" && next.kind === "admitted";
+        if (!says && !endsIdleTrial) expect(next).toBe(before);
       }),
     ),
   );

@@ -54,4 +54,11 @@ export function ejected(until = NOW + 30_000): Ejected {
   return { kind: "ejected", failures: 3, ejections: 1, until, reason: "3 failures in a row" };
 }
 
-export const onTrial: Trial = { kind: "trial", failures: 0, ejections: 1, successes: 0, suspect: { kind: "nobody" } };
+export const onTrial: Trial = {
+  kind: "trial",
+  since: NOW,
+  failures: 0,
+  ejections: 1,
+  successes: 0,
+  suspect: { kind: "nobody" },
+};

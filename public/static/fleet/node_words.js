@@ -102,6 +102,7 @@ function adviceOnTrust(node) {
     const when = rest == null || rest <= 0 ? "as soon as it answers a probe" : `in about ${duration(rest)}`;
     return `It gets no work now and is tried again ${when}. If that goes on, look at the log of its agent and its Ollama.`;
   }
-  if (node.trust === "trial") return "It is tried with one request at a time and is back after two good ones.";
+  if (node.trust === "trial")
+    return "It is tried with one request at a time; back after two good ones, or a quiet minute.";
   return letPortThrough(node.port);
 }
