@@ -117,23 +117,29 @@ export function openLine(
       );
       stopListening.push(stall.end);
       let first = true;
+      function came(): void {
+        if (first) cancelLimit();
+        first = false;
+        stall.pause();
+      }
+      function took({ value, done }: Bun.ReadableStreamDefaultReadResult<Uint8Array>): Uint8Array | null {
+        came();
+        deps.onData(node.id);
+        if (!done) return value;
+        release();
+        return null;
+      }
+      function broke(error: unknown): never {
+        came();
+        release();
+        throw abort.signal.aborted ? abort.signal.reason : error;
+      }
       return {
-        async read() {
-          if (!reader) return null;
+        // Not async, as this is done for every token: each function that awaits costs it another turn.
+        read() {
+          if (!reader) return Promise.resolve(null);
           if (!first) stall.begin();
-          try {
-            const { value, done } = await reader.read();
-            deps.onData(node.id);
-            if (done) release();
-            return done ? null : value;
-          } catch (error) {
-            release();
-            throw abort.signal.aborted ? abort.signal.reason : error;
-          } finally {
-            if (first) cancelLimit();
-            first = false;
-            stall.pause();
-          }
+          return reader.read().then(took, broke);
         },
         close,
       };

@@ -7,6 +7,7 @@ import { type Answer, append } from "./read_answer.ts";
 
 /** Pieces of a stream kept until its end: the token counts of OpenAI's and Anthropic's streams come before the last event. */
 const TAIL_PIECES = 4;
+const NOTHING = new Uint8Array();
 
 export interface RelayDeps {
   readonly clock: Clock;
@@ -75,16 +76,13 @@ function relayStream(
 
   const readTail = () => framing.readLast(Buffer.concat(tail));
 
-  /** The next whole frames, or null at the end of the answer. */
-  async function nextFrames(): Promise<Uint8Array | null> {
-    for (;;) {
-      const piece = await rest.read();
-      if (piece === null) return null;
-      const bytes = partial.byteLength === 0 ? piece : append(partial, piece);
-      const end = framing.endOfLastFrame(bytes);
-      partial = bytes.subarray(end);
-      if (end > 0) return bytes.subarray(0, end);
-    }
+  /** The frames that `piece` completes; the rest of it is kept for the next one. */
+  function framesWith(piece: Uint8Array): Uint8Array {
+    const bytes = partial.byteLength === 0 ? piece : append(partial, piece);
+    const end = framing.endOfLastFrame(bytes);
+    const isWhole = end === bytes.byteLength;
+    partial = isWhole ? NOTHING : bytes.subarray(end);
+    return isWhole ? bytes : bytes.subarray(0, end);
   }
 
   let stop = () => {};
@@ -96,9 +94,14 @@ function relayStream(
       async pull(controller) {
         slowReader.pause();
         try {
-          const frames = pending ?? (await nextFrames());
+          let frames = pending;
           pending = null;
-          if (frames === null) return finishAtEnd(controller);
+          // Here and not in a function of its own: another one that awaits costs every token another turn.
+          while (frames === null || frames.byteLength === 0) {
+            const piece = await rest.read();
+            if (piece === null) return finishAtEnd(controller);
+            frames = framesWith(piece);
+          }
           tail.push(frames);
           if (tail.length > TAIL_PIECES) tail.shift();
           job.record.sent(frames.byteLength);
