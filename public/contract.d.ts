@@ -178,6 +178,8 @@ export interface ExplainedNode {
     slots: number;
     in_memory: boolean;
     loading: boolean;
+    /** Milliseconds; null while none of the model was measured. */
+    first_token_ms: number | null;
     cpu: number;
     failures: number;
   };
@@ -193,6 +195,7 @@ export interface Explanation {
   outcome: "node" | "wait" | "none";
   node_id: string | null;
   summary: string;
+  policy: string;
   order: { name: string; meaning: string }[];
   nodes: ExplainedNode[];
   not_shown?: number;
