@@ -26,6 +26,7 @@ export type Conversations = ReturnType<typeof createConversations>;
 /** Nothing remembered. */
 export function createConversations(registry: Pick<Registry, "all">) {
   const digests = new Map<string, string>();
+  const nodes = new Map<string, string>();
 
   return {
     /** The manifest that should answer `turn`, or null when any may: most of the time all nodes have the same. */
@@ -46,14 +47,24 @@ export function createConversations(registry: Pick<Registry, "all">) {
       return mainDigest(lists, key);
     },
 
+    /** The node that answered the turn before `turn`, as far as that is remembered. */
+    lastNodeOf: ({ continuity }: Pick<Turn, "continuity">): string | null =>
+      continuity.kind === "conversation" && continuity.begun ? (nodes.get(continuity.id) ?? null) : null,
+
     /** `node` answered `turn`. */
-    servedBy({ key, continuity }: Turn, node: Pick<NodeRecord, "digests">): void {
+    servedBy({ key, continuity }: Turn, node: Pick<NodeRecord, "id" | "digests">): void {
+      if (continuity.kind !== "conversation") return;
+      remember(nodes, continuity.id, node.id);
       const digest = node.digests.get(key);
-      if (continuity.kind !== "conversation" || digest === undefined) return;
-      digests.delete(continuity.id);
-      digests.set(continuity.id, digest);
-      const [oldest] = digests.keys();
-      if (digests.size > REMEMBERED && oldest !== undefined) digests.delete(oldest);
+      if (digest !== undefined) remember(digests, continuity.id, digest);
     },
   };
+}
+
+/** The newest last, and no more than so many. */
+function remember(memory: Map<string, string>, conversation: string, what: string): void {
+  memory.delete(conversation);
+  memory.set(conversation, what);
+  const [oldest] = memory.keys();
+  if (memory.size > REMEMBERED && oldest !== undefined) memory.delete(oldest);
 }

@@ -202,6 +202,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     metrics,
     fleetLists,
     liveness,
+    policy: config.policy,
     log,
     allowCloud: config.allowCloud,
     management: config.management,

@@ -26,6 +26,7 @@ export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventor
   if (tags) {
     node.tags = tags;
     node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
+    node.sizes = new Map(tags.map(({ name, size }) => [modelKey(name), size]));
     node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
   }
   if (ps) node.ps = ps;

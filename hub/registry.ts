@@ -12,6 +12,7 @@ import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route }
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
+import * as pace from "./policy/pace.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./reservation.ts";
 import { createServiceTimes } from "./service_times.ts";
 
@@ -144,13 +145,19 @@ export function createRegistry(options: RegistryOptions) {
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      const before = node.routes;
+      const { routes: before, loaded: loadedBefore } = node;
       const otherModels = takeHeartbeat(node, beat, source, ipPreference, place);
       const isNews = !known || node.routes.some((route) => !before.includes(route)) || node.routes.length === 0;
       const unproven =
         isNews && options.onUnproven !== undefined && node.routes.some(({ origin }) => !isProven(node, origin));
       if (unproven) node.proving = !node.dialable;
       noteLoads(node, now);
+      const { loaded, sizes } = node;
+      node.pace = pace.afterReport(
+        node.pace,
+        { before: loadedBefore, loaded, loading: node.loadingSince.keys(), sizes },
+        now,
+      );
       setOllama(node, beat.ollama?.ok ?? true);
       setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS, now));
       if (!known) {
@@ -223,13 +230,15 @@ export function createRegistry(options: RegistryOptions) {
      * Takes one of the node's slots for a request for `model`, or `slot` false: only its turn, and the node is watched.
      * There is no await between choosing and this, so two cannot take the last one.
      */
-    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true, requestId = ""): Reservation {
+    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true, requestId = "", loadOptions = ""): Reservation {
       const node = nodes.get(id);
       if (!node) return NO_RESERVATION;
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      return takeSlot(node, model, requestId, clock, changed);
+      const reservation = takeSlot(node, model, requestId, clock, changed);
+      if (model !== ANY_MODEL) node.pace = pace.afterUse(node.pace, model, loadOptions, clock.now());
+      return reservation;
     },
 
     /** Has a node watched as one with work, until the returned function is called. */

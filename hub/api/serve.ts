@@ -31,7 +31,10 @@ export interface ServeDeps extends DispatchDeps {
 }
 
 /** A request as its route reads it. */
-export type Draft = Pick<Job, "model" | "key" | "stream" | "path" | "headers" | "body" | "continuity"> & {
+export type Draft = Pick<
+  Job,
+  "model" | "key" | "stream" | "path" | "headers" | "body" | "continuity" | "loadOptions"
+> & {
   /** False for a question that runs no model. */
   readonly slot: boolean;
   /** What the log keeps of it. */

@@ -1,9 +1,11 @@
 /** What a look at the fleet for one request came to, and what it saw of each node: small enough to be kept in the log. */
 import type { Family } from "../../shared/address.ts";
+import { CRITERIA, type Criterion, compare, criteriaFor, type LbPolicy } from "./criteria.ts";
 import { type Ineligible, isLoading, type NodeFacts, passesSoon, whyNot } from "./eligibility.ts";
+import { firstTokenMs } from "./first_token.ts";
 import { type Liveness, livenessOf } from "./liveness.ts";
 import { rampOf } from "./ramp.ts";
-import { type Choice, CRITERIA, type Criterion, compare, hasDigest, type Look } from "./selection.ts";
+import { type Choice, hasDigest, type Look } from "./selection.ts";
 
 /** One way to a node, as far as it is told. */
 export interface RouteFacts {
@@ -34,13 +36,17 @@ export interface JudgedNode<Route extends RouteFacts = RouteFacts> {
   readonly loading: boolean;
   readonly cpu: number;
   readonly failures: number;
-  /** Its values by CRITERIA; null where it did not compete. */
+  /** Milliseconds to its first token, loads weighed; null where nothing is expected. */
+  readonly firstTokenMs: number | null;
+  /** Its values by the criteria of the policy; null where it did not compete. */
   readonly values: readonly number[] | null;
   readonly routes: readonly Route[];
 }
 
 /** What a look at the fleet came to, and what it saw. */
 export interface Decision<Route extends RouteFacts = RouteFacts> {
+  /** By which nodes were compared. */
+  readonly policy: LbPolicy;
   readonly outcome: Choice<NodeFacts>["kind"];
   readonly nodeId: string | null;
   /** The node that the request asks for by name, if it does. */
@@ -96,6 +102,7 @@ export function judge<Route extends RouteFacts, Node extends TellableNode<Route>
   const nodeId = choice.kind === "node" ? choice.node.id : null;
   const shown = others.sort((a, b) => nearness(a, nodeId) - nearness(b, nodeId)).slice(0, most - ranked.length);
   return {
+    policy: request.policy ?? "first-token",
     outcome: choice.kind,
     nodeId,
     asked: request.needs.nodeId,
@@ -124,7 +131,7 @@ function best<Node extends NodeFacts>({ candidates, request, now, limits }: Look
 }
 
 function valuesOf(node: NodeFacts, { request, now, limits }: Look<NodeFacts>): number[] {
-  return CRITERIA.map(({ value }) => value(node, request, now, limits));
+  return criteriaFor(request).map(({ value }) => value(node, request, now, limits));
 }
 
 function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
@@ -145,6 +152,7 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
     inMemory: node.loaded.has(request.model),
     knowsLoaded: node.knowsLoaded,
     loading: isLoading(node, request.model),
+    firstTokenMs: firstTokenMs(node, request, now),
     cpu: node.cpu,
     failures: node.trust.failures,
     values,
@@ -155,6 +163,7 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
 /** Why a node that may serve the request was held back by selection.ts or cold_start.ts: `warm` where others were not. */
 function heldBack<Node extends NodeFacts>(node: Node, look: Look<Node>, warm: boolean): string {
   if (look.sameDigestOnly && !hasDigest(node, look.request)) return "it has another version of the model";
+  if (look.competing.includes(node)) return "a node that is full now is expected sooner";
   if (warm) return "another node has the model in memory";
   if (isLoading(node, look.request.model)) return "it is loading the model, and so many wait that one more node does";
   return "another node is loading the model";
@@ -172,7 +181,11 @@ function nearness({ id, reason }: JudgedNode, chosen: string | null): number {
 }
 
 /** The criterion by which `node` comes after `before`; null where there is none before it, or none in which they differ. */
-export function firstDifference(before: JudgedNode | undefined, node: JudgedNode): Criterion["name"] | null {
+export function firstDifference(
+  policy: LbPolicy,
+  before: JudgedNode | undefined,
+  node: JudgedNode,
+): Criterion["name"] | null {
   const index = node.values?.findIndex((value, each) => before?.values && before.values[each] !== value) ?? -1;
-  return CRITERIA[index]?.name ?? null;
+  return CRITERIA[policy][index]?.name ?? null;
 }

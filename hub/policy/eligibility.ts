@@ -1,8 +1,11 @@
 /** May this node serve this request now, and if not, why not. The one predicate that combines a node's separate facts. */
 import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
 import type { Capability, NodeIntent } from "../../shared/protocol.ts";
+import type { LbPolicy } from "./criteria.ts";
 import type { Trust } from "./ejection.ts";
+import type { Expected } from "./first_token.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
+import type { Pace } from "./pace.ts";
 
 /** What is known of a node when a request is placed. Times are monotonic milliseconds. */
 export interface NodeFacts {
@@ -40,10 +43,16 @@ export interface NodeFacts {
   readonly reserved: number;
   /** Requests it works on at once, as far as that was learned: at most what it reported. */
   readonly slots: number;
+  /** What was measured of it. */
+  readonly pace: Pace;
+  /** Bytes of its models on disk, as far as it told them. */
+  readonly sizes: ReadonlyMap<ModelKey, number>;
   /** Ratio 0 to 1 from the last heartbeat. */
   readonly cpu: number;
   /** Rises with every reservation; the lowest was picked longest ago. */
   readonly lastPicked: number;
+  /** Rises with every node that joins. */
+  readonly joined: number;
 }
 
 /** What a request asks of a node besides the model. */
@@ -57,6 +66,8 @@ export interface Needs {
 
 /** A request as far as placing it goes. */
 export interface Placement {
+  /** The order by which nodes are compared; `first-token` where nothing is said. */
+  readonly policy?: LbPolicy;
   readonly model: ModelKey;
   /** Nodes that already failed this request. */
   readonly tried: ReadonlySet<string>;
@@ -65,8 +76,16 @@ export interface Placement {
   readonly digest: string | null;
   /** Requests for the same model that wait for a place. */
   readonly waiting: number;
+  /** What is measured of the model over all nodes; null while no first token was, and the first tokens decide nothing. */
+  readonly expected?: Expected | null;
+  /** Its options that a load depends on; a model in memory with others is loaded anew. */
+  readonly loadOptions?: string;
+  /** The node that answered the turn of the conversation before. */
+  readonly lastNode?: string | null;
   /** It waits already, or a node has had it: it is not to be lost to a machine that is only being restarted. */
   readonly accepted?: boolean;
+  /** Milliseconds for which it has waited. */
+  readonly waitedMs?: number;
 }
 
 export type Ineligible =

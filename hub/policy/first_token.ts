@@ -1,25 +1,8 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
-import { isLoading, type NodeFacts, type Placement } from "../../../../hub/policy/eligibility.ts";
-import { busyness } from "../../../../hub/policy/ramp.ts";
-import type { ModelKey } from "../../../model_name.ts";
-import { bytesOf, type Pace, UNKNOWN_SIZE } from "./pace.ts";
-
-/** A node with what was measured of it. */
-export interface PacedNode extends NodeFacts {
-  readonly pace: Pace;
-  /** Bytes of its models on disk. */
-  readonly sizes: ReadonlyMap<ModelKey, number>;
-}
-
-/** A request with what is expected of it. */
-export interface PacedPlacement extends Placement {
-  /** Null while no first token of the model was measured anywhere: then nothing is expected, and jobs decide. */
-  readonly expected: Expected | null;
-  /** Its options that a load depends on; a model in memory with others is loaded anew. */
-  readonly loadOptions: string;
-  /** The node that answered the turn of the conversation before. */
-  readonly lastNode: string | null;
-}
+import type { ModelKey } from "../../shared/model_name.ts";
+import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
+import { bytesOf, UNKNOWN_SIZE } from "./pace.ts";
+import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
 export interface Expected {
@@ -44,7 +27,7 @@ const STEP = Math.log(1.25);
 
 /** What is expected of requests for `model`, from what was measured of `nodes`; `serviceMs` as the registry has it. */
 export function expectedOf(
-  nodes: Iterable<Pick<PacedNode, "pace">>,
+  nodes: Iterable<Pick<NodeFacts, "pace">>,
   model: ModelKey,
   serviceMs: number | null,
 ): Expected | null {
@@ -61,18 +44,19 @@ export function expectedOf(
 }
 
 /** By which nodes are compared: whole steps of a quarter more each; 0 where nothing is expected. */
-export function firstTokenStep(node: PacedNode, request: PacedPlacement, now: number): number {
-  return request.expected ? Math.round(Math.log(1 + firstTokenMs(node, request, now)) / STEP) : 0;
+export function firstTokenStep(node: NodeFacts, request: Placement, now: number): number {
+  const ms = firstTokenMs(node, request, now);
+  return ms === null ? 0 : Math.round(Math.log(1 + ms) / STEP);
 }
 
 /**
  * Of `candidates`, those from which the first token is not expected later than from one of `full` once the requests that
  * wait have been served: a full node that is fast and has the model is worth waiting for, as long as not too many do.
  */
-export function withoutLaterThanWaiting<Node extends PacedNode>(
+export function withoutLaterThanWaiting<Node extends NodeFacts>(
   candidates: readonly Node[],
   full: readonly Node[],
-  request: PacedPlacement,
+  request: Placement,
   now: number,
 ): readonly Node[] {
   if (!request.expected || !request.needs.slot) return candidates;
@@ -82,21 +66,27 @@ export function withoutLaterThanWaiting<Node extends PacedNode>(
   const slots = [...worth, ...candidates.filter(having)].reduce((sum, node) => sum + node.slots, 0);
   const inLine = request.waiting + (request.accepted ? 0 : 1);
   const waitMs = (inLine * request.expected.serviceMs) / slots;
-  const soonest = Math.min(...worth.map((node) => waitMs + firstTokenMs(node, request, now)));
-  return candidates.filter((node) => firstTokenMs(node, request, now) <= soonest);
+  const ms = (node: Node) => firstTokenMs(node, request, now) ?? 0;
+  const soonest = worth.reduce((least, node) => Math.min(least, waitMs + ms(node)), Number.POSITIVE_INFINITY);
+  // Nothing is sure: who has waited for as long as a free node takes altogether waits no more for it.
+  const latest = Math.max(soonest, request.waitedMs ?? 0);
+  return candidates.filter((node) => ms(node) <= latest);
 }
 
-/** Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed. */
-function firstTokenMs(node: PacedNode, request: PacedPlacement, now: number): number {
+/**
+ * Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed; null where nothing is
+ * expected.
+ */
+export function firstTokenMs(node: NodeFacts, request: Placement, now: number): number | null {
   const { expected, model } = request;
-  if (!expected) return 0;
+  if (!expected) return null;
   const alone = node.pace.firstToken.get(model)?.value ?? expected.firstTokenMs;
   const known = request.lastNode === node.id ? KNOWN_CONVERSATION : 1;
   const own = alone * known * (1 + busyness(node, now) * node.slots);
   return isReady(node, request) ? own : own + weighedLoadMs(node, request, expected, now);
 }
 
-function weighedLoadMs(node: PacedNode, { model }: Placement, { loadSpeed }: Expected, now: number): number {
+function weighedLoadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, now: number): number {
   const loadMs = (each: ModelKey) => (node.sizes.get(each) ?? UNKNOWN_SIZE) / (node.pace.load?.value ?? loadSpeed);
   // An Ollama loads one model at a time.
   let ms = 0;
@@ -105,13 +95,13 @@ function weighedLoadMs(node: PacedNode, { model }: Placement, { loadSpeed }: Exp
 }
 
 /** True when `model` is in memory as the request needs it. Older agents do not say what is. */
-function isReady(node: PacedNode, { model, loadOptions }: PacedPlacement): boolean {
+function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boolean {
   if (!node.knowsLoaded) return true;
   return node.loaded.has(model) && (node.pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
 }
 
 /** True as far as is known when no other model has to leave for `model`, nor itself as it is loaded now. */
-function hasRoom({ loaded, loadingSince, sizes, pace }: PacedNode, model: ModelKey): boolean {
+function hasRoom({ loaded, loadingSince, sizes, pace }: NodeFacts, model: ModelKey): boolean {
   if (loaded.has(model) || loadingSince.has(model)) return false;
   if (loaded.size + loadingSince.size === 0) return true;
   let bytes = (sizes.get(model) ?? UNKNOWN_SIZE) + bytesOf(loaded, sizes);
