@@ -22,6 +22,8 @@ const LOAD_WITH_ROOM = 0.2;
 const LOAD_IN_PLACE = 3;
 /** Part of the first token's time on the node whose cache still has the conversation's turns before. */
 const KNOWN_CONVERSATION = 0.5;
+/** Times what a free node takes: after that wait it is taken, whatever was expected of those that are full. */
+const LONG_WAIT = 2;
 /** Less than a quarter more is no difference: what was measured is not more exact than that. */
 const STEP = Math.log(1.25);
 
@@ -68,8 +70,8 @@ export function withoutLaterThanWaiting<Node extends NodeFacts>(
   const waitMs = (inLine * request.expected.serviceMs) / slots;
   const ms = (node: Node) => firstTokenMs(node, request, now) ?? 0;
   const soonest = worth.reduce((least, node) => Math.min(least, waitMs + ms(node)), Number.POSITIVE_INFINITY);
-  // Nothing is sure: who has waited for as long as a free node takes altogether waits no more for it.
-  const latest = Math.max(soonest, request.waitedMs ?? 0);
+  // What was expected may not come: who has waited for long by what a free node takes waits no more for another.
+  const latest = Math.max(soonest, (request.waitedMs ?? 0) / LONG_WAIT);
   return candidates.filter((node) => ms(node) <= latest);
 }
 

@@ -117,10 +117,10 @@ test.each<[what: string, candidates: NodeFacts[], waiting: number, left: string[
   expect(left(candidates, request({ waiting }))).toEqual(ids);
 });
 
-test("who has waited for as long as the free node would have taken altogether waits no more", () => {
+test("who has waited for twice as long as the free node would have taken waits no more", () => {
   // A second, and three loads of ten: another model has to leave.
-  expect(left([withOther()], request({ waitedMs: 30_999 }))).toEqual([]);
-  expect(left([withOther()], request({ waitedMs: 31_000 }))).toEqual(["in place"]);
+  expect(left([withOther()], request({ waitedMs: 61_999 }))).toEqual([]);
+  expect(left([withOther()], request({ waitedMs: 62_000 }))).toEqual(["in place"]);
 });
 
 test.each<[what: string, asked: Placement, worth: NodeFacts[]]>([
