@@ -14,10 +14,13 @@ export interface Inventory {
 /** Replaces what is known of the models of `node`. True when it has other manifests than before. */
 export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventory): boolean {
   const before = node.digests;
-  node.modelNames = names;
-  node.models = new Set(names.map(modelKey));
-  // A claim that was dropped and comes again is a new one: the model was pulled.
-  for (const key of node.disbelieved.keys()) if (!node.models.has(key)) node.disbelieved.delete(key);
+  // Most of the time they are what they were.
+  if (!isSame(names, node.modelNames)) {
+    node.modelNames = names;
+    node.models = new Set(names.map(modelKey));
+    // A claim that was dropped and comes again is a new one: the model was pulled.
+    for (const key of node.disbelieved.keys()) if (!node.models.has(key)) node.disbelieved.delete(key);
+  }
   if (loaded) {
     node.knowsLoaded = true;
     node.loadedNames = loaded;
@@ -33,4 +36,8 @@ export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventor
   return (
     node.digests.size !== before.size || !node.digests.entries().every(([key, digest]) => before.get(key) === digest)
   );
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, index) => name === other[index]);
 }

@@ -8,6 +8,7 @@ import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from 
 import type { FleetEvent } from "./fleet_event.ts";
 import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts";
 import { takeInventory } from "./inventory.ts";
+import { createModelIndex } from "./model_index.ts";
 import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
@@ -52,6 +53,7 @@ const REMEMBERED_BOOTS = 16;
 export function createRegistry(options: RegistryOptions) {
   const { clock, ipPreference, place = NOWHERE } = options;
   const nodes = new Map<string, Entry>();
+  const index = createModelIndex();
   let picks = 0;
   const serviceTimes = createServiceTimes();
 
@@ -164,6 +166,7 @@ export function createRegistry(options: RegistryOptions) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
+      index.set(node);
       setIntent(node, beat.intent ?? "serving");
       if (otherModels) options.onModels?.();
       changed();
@@ -181,6 +184,10 @@ export function createRegistry(options: RegistryOptions) {
 
     /** Every node, in the order in which they joined. */
     all: (): Iterable<NodeRecord> => nodes.values(),
+
+    /** Those that say they have `model`, in no certain order; all of them for ANY_MODEL. */
+    having: (model: ModelKey): readonly NodeRecord[] =>
+      model === ANY_MODEL ? Array.from(nodes.values()) : index.having(model),
 
     /** Monotonic milliseconds, as every time in a NodeRecord. */
     now: clock.now,
@@ -220,6 +227,7 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return false;
       giveUpWork(node, new NodeLost("the node was forgotten", false));
       nodes.delete(id);
+      index.delete(node);
       options.onModels?.();
       tell("removed", id, "an operator had it forgotten");
       changed();
@@ -253,7 +261,9 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return;
       const names = tags.map(({ name }) => name);
       const loaded = ps ? { ps, loaded: ps.map(({ name }) => name) } : {};
-      if (takeInventory(node, { names, tags, ...loaded })) options.onModels?.();
+      const otherModels = takeInventory(node, { names, tags, ...loaded });
+      index.set(node);
+      if (otherModels) options.onModels?.();
       changed();
     },
 
@@ -364,6 +374,7 @@ export function createRegistry(options: RegistryOptions) {
         node.saidOffline = offline;
         if (liveness !== "gone" || node.reserved > 0) continue;
         nodes.delete(node.id);
+        index.delete(node);
         options.onModels?.();
         tell("removed", node.id, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
       }
