@@ -1,7 +1,6 @@
 /** Which manifest a conversation is with, so that nodes with different ones under the same name are not mixed in it. */
 import type { ModelKey } from "../shared/model_name.ts";
 import type { NodeRecord } from "./node_record.ts";
-import { mainDigest } from "./policy/merge_lists.ts";
 import type { Registry } from "./registry.ts";
 
 /** How much it matters to a request that the same manifest answers as before. */
@@ -24,7 +23,7 @@ interface Turn {
 export type Conversations = ReturnType<typeof createConversations>;
 
 /** Nothing remembered. */
-export function createConversations(registry: Pick<Registry, "all">) {
+export function createConversations(registry: Pick<Registry, "digestsOf">) {
   const digests = new Map<string, string>();
   const nodes = new Map<string, string>();
 
@@ -32,19 +31,14 @@ export function createConversations(registry: Pick<Registry, "all">) {
     /** The manifest that should answer `turn`, or null when any may: most of the time all nodes have the same. */
     digestFor({ key, continuity }: Turn): string | null {
       if (continuity.kind === "none") return null;
-      const held = new Set<string>();
-      for (const node of registry.all()) {
-        const digest = node.digests.get(key);
-        if (digest !== undefined) held.add(digest);
-      }
+      const { all: held, main } = registry.digestsOf(key);
       if (held.size < 2) return null;
       if (continuity.kind === "conversation") {
         const remembered = digests.get(continuity.id);
         if (remembered !== undefined && held.has(remembered)) return remembered;
         if (!continuity.begun) return null;
       }
-      const lists = Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }));
-      return mainDigest(lists, key);
+      return main;
     },
 
     /** The node that answered the turn before `turn`, as far as that is remembered. */

@@ -11,10 +11,12 @@ export interface Inventory {
   readonly ps?: readonly LoadedModel[] | null | undefined;
 }
 
-/** Replaces what is known of the models of `node`. True when it has other manifests than before. */
+/**
+ * Replaces what is known of the models of `node`, where it is not what was known: what follows from it is remembered
+ * elsewhere by these very objects. True when it has other manifests than before.
+ */
 export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventory): boolean {
   const before = node.digests;
-  // Most of the time they are what they were.
   if (!isSame(names, node.modelNames)) {
     node.modelNames = names;
     node.models = new Set(names.map(modelKey));
@@ -24,15 +26,15 @@ export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventor
   if (loaded) {
     node.knowsLoaded = true;
     node.loadedNames = loaded;
-    node.loaded = new Set(loaded.map(modelKey));
+    const keys = new Set(loaded.map(modelKey));
+    if (keys.symmetricDifference(node.loaded).size > 0) node.loaded = keys;
   }
-  if (tags) {
-    node.tags = tags;
-    node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
-    node.sizes = new Map(tags.map(({ name, size }) => [modelKey(name), size]));
-    node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
-  }
-  if (ps) node.ps = ps;
+  if (ps && !Bun.deepEquals(ps, node.ps)) node.ps = ps;
+  if (!tags || Bun.deepEquals(tags, node.tags)) return false;
+  node.tags = tags;
+  node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
+  node.sizes = new Map(tags.map(({ name, size }) => [modelKey(name), size]));
+  node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
   return (
     node.digests.size !== before.size || !node.digests.entries().every(([key, digest]) => before.get(key) === digest)
   );

@@ -46,12 +46,13 @@ export function createModelIndex() {
       return holders.list;
     },
 
-    /** `node` is there, with the models that it says now. */
-    set(node: Entry): void {
+    /** `node` is there, with the models that it says now. False when they are those that it said before. */
+    set(node: Entry): boolean {
       const before = indexed.get(node);
-      if (before === node.models) return;
+      if (before === node.models) return false;
       indexed.set(node, node.models);
       move(node, before ?? NO_MODELS, node.models);
+      return true;
     },
 
     /** `node` is gone. */

@@ -6,7 +6,6 @@ import type { Job } from "./job.ts";
 import type { NodeRecord } from "./node_record.ts";
 import type { LbPolicy } from "./policy/criteria.ts";
 import { type Placement, understands } from "./policy/eligibility.ts";
-import { expectedOf } from "./policy/first_token.ts";
 import type { Registry } from "./registry.ts";
 
 export interface PlacementDeps {
@@ -44,7 +43,7 @@ export function placement(
     waiting: waitingRoom.waitingFor(model),
     accepted,
     waitedMs,
-    expected: policy === "first-token" ? expectedOf(registry.all(), model, registry.serviceMs(model)) : null,
+    expected: policy === "first-token" ? registry.expected(model) : null,
     loadOptions,
     lastNode: conversations.lastNodeOf(job),
   };

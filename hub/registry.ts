@@ -5,9 +5,11 @@ import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import { createExpectations } from "./expectations.ts";
 import type { FleetEvent } from "./fleet_event.ts";
 import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts";
 import { takeInventory } from "./inventory.ts";
+import { createKnownDigests } from "./known_digests.ts";
 import { createModelIndex } from "./model_index.ts";
 import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
@@ -56,8 +58,16 @@ export function createRegistry(options: RegistryOptions) {
   const index = createModelIndex();
   let picks = 0;
   const serviceTimes = createServiceTimes();
+  const having = (model: ModelKey): readonly NodeRecord[] =>
+    model === ANY_MODEL ? Array.from(nodes.values()) : index.having(model);
+  const digests = createKnownDigests(having);
+  const expectations = createExpectations({ now: clock.now, having, serviceMs: serviceTimes.of });
 
   const changed = () => options.onCapacity?.();
+  const changedModels = () => {
+    digests.forget();
+    options.onModels?.();
+  };
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
     options.onEvent?.({ event, nodeId, detail });
 
@@ -166,9 +176,9 @@ export function createRegistry(options: RegistryOptions) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
-      index.set(node);
+      if (index.set(node)) digests.forget();
       setIntent(node, beat.intent ?? "serving");
-      if (otherModels) options.onModels?.();
+      if (otherModels) changedModels();
       changed();
       if (unproven) options.onUnproven?.(node);
       return node;
@@ -182,12 +192,16 @@ export function createRegistry(options: RegistryOptions) {
       return node !== undefined && isReplaced(node, bootId);
     },
 
+    /** How many nodes there are. */
+    get size() {
+      return nodes.size;
+    },
+
     /** Every node, in the order in which they joined. */
     all: (): Iterable<NodeRecord> => nodes.values(),
 
     /** Those that say they have `model`, in no certain order; all of them for ANY_MODEL. */
-    having: (model: ModelKey): readonly NodeRecord[] =>
-      model === ANY_MODEL ? Array.from(nodes.values()) : index.having(model),
+    having,
 
     /** Monotonic milliseconds, as every time in a NodeRecord. */
     now: clock.now,
@@ -228,7 +242,7 @@ export function createRegistry(options: RegistryOptions) {
       giveUpWork(node, new NodeLost("the node was forgotten", false));
       nodes.delete(id);
       index.delete(node);
-      options.onModels?.();
+      changedModels();
       tell("removed", id, "an operator had it forgotten");
       changed();
       return true;
@@ -262,8 +276,8 @@ export function createRegistry(options: RegistryOptions) {
       const names = tags.map(({ name }) => name);
       const loaded = ps ? { ps, loaded: ps.map(({ name }) => name) } : {};
       const otherModels = takeInventory(node, { names, tags, ...loaded });
-      index.set(node);
-      if (otherModels) options.onModels?.();
+      if (index.set(node)) digests.forget();
+      if (otherModels) changedModels();
       changed();
     },
 
@@ -375,7 +389,7 @@ export function createRegistry(options: RegistryOptions) {
         if (liveness !== "gone" || node.reserved > 0) continue;
         nodes.delete(node.id);
         index.delete(node);
-        options.onModels?.();
+        changedModels();
         tell("removed", node.id, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
       }
       changed();
@@ -390,5 +404,11 @@ export function createRegistry(options: RegistryOptions) {
 
     /** Milliseconds a request for `model` holds its slot, as measured; null before the first of all requests. */
     serviceMs: (model: ModelKey): number | null => serviceTimes.of(model),
+
+    /** The manifests that nodes have under the name of `model`. */
+    digestsOf: digests.of,
+
+    /** What is expected of requests for `model`, by what was measured; null before its first token anywhere. */
+    expected: expectations.of,
   };
 }

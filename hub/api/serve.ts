@@ -152,8 +152,8 @@ function notPassed(status: 400 | 403 | 413, message: string): Refusal {
 /** True when a node that is there, and may serve it, says that it has the model. */
 function isListed({ key, needs }: Job, { registry, liveness }: ServeDeps): boolean {
   const now = registry.now();
-  for (const node of registry.all()) {
-    if (!node.models.has(key) || (needs.nodeId ?? node.id) !== node.id) continue;
+  for (const node of registry.having(key)) {
+    if ((needs.nodeId ?? node.id) !== node.id) continue;
     const age = livenessOf(now - node.lastHeardAt, liveness);
     if (age === "fresh" || age === "stale") return true;
   }
@@ -167,6 +167,5 @@ export function isRefusedCloud(
 ): boolean {
   if (allowCloud) return false;
   if (isCloudName(model)) return true;
-  for (const node of registry.all()) if (node.remote.has(key)) return true;
-  return false;
+  return registry.having(key).some((node) => node.remote.has(key));
 }
