@@ -7,6 +7,7 @@ import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { isChoosy, type PlacementDeps, placement } from "./placement.ts";
 import { judge } from "./policy/decision.ts";
+import { whyNotHolder } from "./policy/eligibility.ts";
 import { RULES } from "./policy/failover.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
 import { look } from "./policy/selection.ts";
@@ -34,16 +35,17 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
       const accepted = ticket !== null || failures.length > 0;
       const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs });
-      const seen = look(registry.all(), request, registry.now(), hub.liveness);
+      const seen = look(registry.having(job.key), request, registry.now(), hub.liveness, whyNotHolder);
       const { choice } = seen;
-      if (ticket === null || choice.kind !== "wait") job.record.decided(judge(seen, { newcomer: ticket === null }));
+      if (ticket === null || choice.kind !== "wait")
+        job.record.decided(judge(seen, { newcomer: ticket === null, fleet: registry }));
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) return refuse(job, noRoom(job, hub));
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
-        const turn = await ticket.turn(isChoosy(request, registry.all()));
+        const turn = await ticket.turn(isChoosy(request, registry.having(job.key)));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");

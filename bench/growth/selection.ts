@@ -4,6 +4,7 @@ import { createConversations } from "../../hub/conversations.ts";
 import { placement } from "../../hub/placement.ts";
 import { LB_POLICIES, type LbPolicy } from "../../hub/policy/criteria.ts";
 import { judge } from "../../hub/policy/decision.ts";
+import { whyNotHolder } from "../../hub/policy/eligibility.ts";
 import { look } from "../../hub/policy/selection.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { modelKey } from "../../shared/model_name.ts";
@@ -55,10 +56,10 @@ function prepared(count: number, policy: LbPolicy, catalogue = MODELS) {
       const key = modelKey(modelName(turn++ % MODELS));
       const continuity = { kind: "conversation", id: String(turn), begun: false } as const;
       const request = placement({ key, needs: NEEDS, continuity }, hub);
-      const seen = look(registry.all(), request, registry.now(), LIVENESS);
+      const seen = look(registry.having(key), request, registry.now(), LIVENESS, whyNotHolder);
       if (seen.choice.kind !== "node") throw new Error(seen.choice.kind);
       if (!whole) return;
-      judge(seen, { newcomer: true });
+      judge(seen, { newcomer: true, fleet: registry });
       registry.reserve(seen.choice.node.id, key).release();
     },
   };

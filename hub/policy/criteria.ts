@@ -1,6 +1,6 @@
 /** By what nodes that may serve a request are compared: two orders, of which `LB_POLICY` chooses one. */
 import type { NodeFacts, Placement } from "./eligibility.ts";
-import { firstTokenStep } from "./first_token.ts";
+import { firstTokenStep, leastFirstTokenStep } from "./first_token.ts";
 import { type LivenessLimits, livenessOf } from "./liveness.ts";
 import { busyness } from "./ramp.ts";
 
@@ -28,6 +28,8 @@ export interface Criterion {
   readonly meaning: string;
   /** The lowest goes first. */
   value(node: NodeFacts, request: Placement, now: number, limits: LivenessLimits): number;
+  /** No more than the value, and told sooner. */
+  least?(node: NodeFacts, request: Placement): number;
 }
 
 const HEARTBEAT: Criterion = {
@@ -55,6 +57,7 @@ export const CRITERIA: Readonly<Record<LbPolicy, readonly Criterion[]>> = {
       meaning:
         "First token expected soonest, in steps of a quarter: by its speed, the requests at work there, its load",
       value: firstTokenStep,
+      least: leastFirstTokenStep,
     },
     { name: "busy", meaning: "Fewest requests at work for each slot", value: (node, _, now) => busyness(node, now) },
     {
@@ -92,4 +95,37 @@ export function compare(a: NodeFacts, b: NodeFacts, request: Placement, now: num
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/** The one of `nodes` that goes before all others, the first of equal ones; undefined where there is none. */
+export function bestOf<Node extends NodeFacts>(
+  nodes: readonly Node[],
+  request: Placement,
+  now: number,
+  limits: LivenessLimits,
+): Node | undefined {
+  const criteria = criteriaFor(request);
+  let [best] = nodes;
+  /** The values of `best`, as far as another one was like it. */
+  const values: number[] = [];
+  const valueOfBest = (index: number) => {
+    values[index] ??= best ? (criteria[index]?.value(best, request, now, limits) ?? 0) : 0;
+    return values[index];
+  };
+  for (const node of nodes) {
+    if (node === best) continue;
+    for (let index = 0; index < criteria.length; index++) {
+      const criterion = criteria[index];
+      if (!criterion || (criterion.least && criterion.least(node, request) > valueOfBest(index))) break;
+      const value = criterion.value(node, request, now, limits);
+      const difference = value - valueOfBest(index);
+      if (difference > 0) break;
+      if (difference === 0) continue;
+      best = node;
+      values.length = index;
+      values.push(value);
+      break;
+    }
+  }
+  return best;
 }

@@ -4,7 +4,7 @@ import type { Capability, NodeIntent } from "../../shared/protocol.ts";
 import type { LbPolicy } from "./criteria.ts";
 import type { Trust } from "./ejection.ts";
 import type { Expected } from "./first_token.ts";
-import { type LivenessLimits, livenessOf } from "./liveness.ts";
+import type { LivenessLimits } from "./liveness.ts";
 import type { Pace } from "./pace.ts";
 
 /** What is known of a node when a request is placed. Times are monotonic milliseconds. */
@@ -111,23 +111,39 @@ const PASSING: ReadonlySet<Ineligible> = new Set(["on trial, busy", "resting", "
 
 /** Null when `node` may serve `request` at monotonic `now`, else the first reason why not. */
 export function whyNot(node: NodeFacts, request: Placement, now: number, limits: LivenessLimits): Ineligible | null {
+  const { nodeId } = request.needs;
+  if (nodeId !== null && nodeId !== node.id) return "not the node asked for";
+  if (request.model !== ANY_MODEL && !node.models.has(request.model)) return "model not there";
+  return whyNotHolder(node, request, now, limits);
+}
+
+/** The same of a node that is known to have the model. */
+export function whyNotHolder(
+  node: NodeFacts,
+  request: Placement,
+  now: number,
+  limits: LivenessLimits,
+): Ineligible | null {
   const { needs } = request;
   if (needs.nodeId !== null && needs.nodeId !== node.id) return "not the node asked for";
-  if (request.model !== ANY_MODEL && !node.models.has(request.model)) return "model not there";
   if (!understands(node, needs)) return "agent too old";
-  if (now < (node.disbelieved.get(request.model) ?? 0)) return "model claim not believed";
-  if (request.tried.has(node.id)) return "already tried";
+  if (isBefore(now, node.disbelieved, request.model)) return "model claim not believed";
+  if (request.tried.size > 0 && request.tried.has(node.id)) return "already tried";
   if (!node.dialable) return node.proving ? "proving its address" : "no usable address";
-  const liveness = livenessOf(now - node.lastHeardAt, limits);
-  if (liveness === "expired" || liveness === "gone") return "offline";
+  if (now - node.lastHeardAt >= limits.expiredMs) return "offline";
   if (node.intent !== "serving") return node.intent;
   if (!node.ollamaOk) return "Ollama not answering";
-  if (needs.slot && now < (node.unfit.get(request.model) ?? 0)) return "model does not fit";
+  if (needs.slot && isBefore(now, node.unfit, request.model)) return "model does not fit";
   if (node.trust.kind === "ejected") return "ejected";
   if (!needs.slot) return null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
   if (now < node.restingUntil) return "resting";
   return node.reserved < node.slots ? null : "full";
+}
+
+/** Most of the time there is nothing in these, and ten thousand nodes are asked. */
+function isBefore(now: number, until: ReadonlyMap<ModelKey, number>, model: ModelKey): boolean {
+  return until.size > 0 && now < (until.get(model) ?? 0);
 }
 
 /** True when the node's agent knows the kind of request; all of them know jobs. */
@@ -154,6 +170,6 @@ export function worthWaitingFor(node: NodeFacts, reason: Ineligible, request: Pl
 
 /** True when `model` is on its way into the node's memory, as far as this hub or the node's agent can tell. */
 export function isLoading(node: NodeFacts, model: ModelKey): boolean {
-  if (node.loaded.has(model)) return false;
+  if (node.starting.size + node.loading.size === 0 || node.loaded.has(model)) return false;
   return (node.starting.get(model) ?? 0) > 0 || node.loading.has(model);
 }

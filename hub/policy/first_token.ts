@@ -48,31 +48,33 @@ export function expectedOf(
 /** By which nodes are compared: whole steps of a quarter more each; 0 where nothing is expected. */
 export function firstTokenStep(node: NodeFacts, request: Placement, now: number): number {
   const ms = firstTokenMs(node, request, now);
-  return ms === null ? 0 : Math.round(Math.log(1 + ms) / STEP);
+  return ms === null ? 0 : stepOf(ms);
+}
+
+/** No node's step is below this; quickly told, so that most busy nodes need no closer look. */
+export function leastFirstTokenStep(node: NodeFacts, request: Placement): number {
+  const { expected } = request;
+  return expected ? stepOf(expected.firstTokenMs * knownPart(node, request) * (1 + node.reserved)) : 0;
 }
 
 /**
- * Of `candidates`, those from which the first token is not expected later than from one of `full` once the requests that
- * wait have been served: a full node that is fast and has the model is worth waiting for, as long as not too many do.
+ * Milliseconds up to which a first token may be expected from a free node: later ones are not worth it, because one of
+ * `full` is expected sooner once the requests that wait have been served. A full node that is fast and has the model is
+ * worth waiting for, as long as not too many do, and not for ever.
  */
-export function withoutLaterThanWaiting<Node extends NodeFacts>(
-  candidates: readonly Node[],
-  full: readonly Node[],
-  request: Placement,
-  now: number,
-): readonly Node[] {
-  if (!request.expected || !request.needs.slot) return candidates;
-  const having = (node: Node) => isReady(node, request) || isLoading(node, request.model);
-  const worth = full.filter(having);
-  if (worth.length === 0) return candidates;
-  const slots = [...worth, ...candidates.filter(having)].reduce((sum, node) => sum + node.slots, 0);
-  const inLine = request.waiting + (request.accepted ? 0 : 1);
-  const waitMs = (inLine * request.expected.serviceMs) / slots;
-  const ms = (node: Node) => firstTokenMs(node, request, now) ?? 0;
-  const soonest = worth.reduce((least, node) => Math.min(least, waitMs + ms(node)), Number.POSITIVE_INFINITY);
+export function latestFirstToken(full: readonly NodeFacts[], request: Placement, now: number): number {
+  const { expected, needs, model, waiting, accepted, waitedMs = 0 } = request;
+  if (!expected || !needs.slot) return Number.POSITIVE_INFINITY;
+  let [slots, soonest] = [0, Number.POSITIVE_INFINITY];
+  for (const node of full) {
+    if (!isReady(node, request) && !isLoading(node, model)) continue;
+    slots += node.slots;
+    soonest = Math.min(soonest, firstTokenMs(node, request, now) ?? 0);
+  }
+  if (slots === 0) return Number.POSITIVE_INFINITY;
+  const inLine = waiting + (accepted ? 0 : 1);
   // What was expected may not come: who has waited for long by what a free node takes waits no more for another.
-  const latest = Math.max(soonest, (request.waitedMs ?? 0) / LONG_WAIT);
-  return candidates.filter((node) => ms(node) <= latest);
+  return Math.max((inLine * expected.serviceMs) / slots + soonest, waitedMs / LONG_WAIT);
 }
 
 /**
@@ -82,10 +84,18 @@ export function withoutLaterThanWaiting<Node extends NodeFacts>(
 export function firstTokenMs(node: NodeFacts, request: Placement, now: number): number | null {
   const { expected, model } = request;
   if (!expected) return null;
-  const alone = node.pace.firstToken.get(model)?.value ?? expected.firstTokenMs;
-  const known = request.lastNode === node.id ? KNOWN_CONVERSATION : 1;
-  const own = alone * known * (1 + busyness(node, now) * node.slots);
+  // What was measured since then counts with the next look over all nodes.
+  const alone = Math.max(node.pace.firstToken.get(model)?.value ?? 0, expected.firstTokenMs);
+  const own = alone * knownPart(node, request) * (1 + busyness(node, now) * node.slots);
   return isReady(node, request) ? own : own + weighedLoadMs(node, request, expected, now);
+}
+
+function stepOf(ms: number): number {
+  return Math.round(Math.log(1 + ms) / STEP);
+}
+
+function knownPart({ id }: NodeFacts, { lastNode }: Placement): number {
+  return lastNode === id ? KNOWN_CONVERSATION : 1;
 }
 
 function weighedLoadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, now: number): number {

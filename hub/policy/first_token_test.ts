@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { facts, MODEL, NOW, placement } from "../testing/node_facts.ts";
 import type { NodeFacts, Placement } from "./eligibility.ts";
-import { expectedOf, firstTokenStep, withoutLaterThanWaiting } from "./first_token.ts";
+import { expectedOf, firstTokenMs, firstTokenStep, latestFirstToken } from "./first_token.ts";
 import { type Pace, UNKNOWN_PACE } from "./pace.ts";
 
 const GB = 1e9;
@@ -104,7 +104,9 @@ test("without anything measured nothing is expected: all are the same", () => {
 
 const full = node("full", { reserved: 4 });
 const left = (candidates: NodeFacts[], asked = request(), worth: NodeFacts[] = [full]) =>
-  withoutLaterThanWaiting(candidates, worth, asked, NOW).map(({ id }) => id);
+  candidates
+    .filter((each) => (firstTokenMs(each, asked, NOW) ?? 0) <= latestFirstToken(worth, asked, NOW))
+    .map(({ id }) => id);
 
 test.each<[what: string, candidates: NodeFacts[], waiting: number, left: string[]]>([
   ["another has it in memory", [node("b")], 0, ["b"]],

@@ -1,8 +1,8 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
-import { compare } from "./criteria.ts";
+import { bestOf } from "./criteria.ts";
 import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
-import { withoutLaterThanWaiting } from "./first_token.ts";
+import { firstTokenMs, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
@@ -20,12 +20,19 @@ export interface Look<Node extends NodeFacts> {
   /** Monotonic. */
   readonly now: number;
   readonly limits: LivenessLimits;
-  /** Those that may serve the request and compete for it: some that may can have been held back. */
-  readonly candidates: readonly Node[];
-  /** The same and those of which a first token is expected later than from a full node: it waits for that one. */
+  /** Those that may serve the request. */
+  readonly eligible: readonly Node[];
+  /** Those of them that are not held back for a load, */
   readonly competing: readonly Node[];
+  /** but only where the first token is expected within so many milliseconds; else a full node is waited for. */
+  readonly latestMs: number;
   /** True when nodes with another manifest than `request.digest` were held back. */
   readonly sameDigestOnly: boolean;
+}
+
+/** True for one of `look.competing` whose first token is not expected too late. */
+export function isInTime(node: NodeFacts, { request, now, latestMs }: Look<NodeFacts>): boolean {
+  return latestMs === Number.POSITIVE_INFINITY || (firstTokenMs(node, request, now) ?? 0) <= latestMs;
 }
 
 /**
@@ -43,26 +50,32 @@ export function choose<Node extends NodeFacts>(
   return look(nodes, request, now, limits).choice;
 }
 
-/** The same as `choose`, with what the choice was made from. */
+/**
+ * The same as `choose`, with what the choice was made from. Where all of `fleet` are known to have the model, `why` need not
+ * look for it: `whyNotHolder`.
+ */
 export function look<Node extends NodeFacts>(
   fleet: Iterable<Node>,
   request: Placement,
   now: number,
   limits: LivenessLimits,
+  why = whyNot,
 ): Look<Node> {
   // Looked at twice, and a Map's values can be gone through only once.
-  const nodes = Array.from(fleet);
+  const nodes: readonly Node[] = Array.isArray(fleet) ? fleet : Array.from(fleet);
   if (request.digest !== null) {
     const same = nodes.filter((node) => hasDigest(node, request));
-    const { best, worthWaiting, candidates, competing } = survey(same, request, now, limits);
+    const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
     if (best || worthWaiting) {
       const choice: Choice<Node> = best ? { kind: "node", node: best } : { kind: "wait" };
-      return { choice, nodes, request, now, limits, candidates, competing, sameDigestOnly: true };
+      const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
+      return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
-  const found = survey(nodes, request, now, limits);
-  const { candidates, competing } = found;
-  return { choice: choiceOf(found), nodes, request, now, limits, candidates, competing, sameDigestOnly: false };
+  const found = survey(nodes, request, now, limits, why);
+  const { eligible, competing, latestMs } = found;
+  const choice = choiceOf(found);
+  return { choice, nodes, request, now, limits, eligible, competing, latestMs, sameDigestOnly: false };
 }
 
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
@@ -74,8 +87,9 @@ function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
 }
 
 interface Survey<Node> {
+  readonly eligible: readonly Node[];
   readonly competing: readonly Node[];
-  readonly candidates: readonly Node[];
+  readonly latestMs: number;
   readonly best: Node | undefined;
   readonly worthWaiting: boolean;
   /** Used rather than refuse: not trusted at the moment. */
@@ -84,10 +98,11 @@ interface Survey<Node> {
 }
 
 function survey<Node extends NodeFacts>(
-  nodes: Iterable<Node>,
+  nodes: readonly Node[],
   request: Placement,
   now: number,
   limits: LivenessLimits,
+  why: typeof whyNot,
 ): Survey<Node> {
   const eligible: Node[] = [];
   const loads: Load[] = [];
@@ -96,7 +111,7 @@ function survey<Node extends NodeFacts>(
   let worthWaiting = false;
   let doubtfulAndFull = false;
   for (const node of nodes) {
-    const reason = whyNot(node, request, now, limits);
+    const reason = why(node, request, now, limits);
     if (reason === null) {
       eligible.push(node);
     } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
@@ -112,13 +127,13 @@ function survey<Node extends NodeFacts>(
     if (isLoading(node, request.model)) loads.push(loadAt(node, request, now));
   }
   const competing = request.policy === "least-busy" ? eligible : withoutNeedlessLoads(eligible, loads, request);
-  const candidates = withoutLaterThanWaiting(competing, full, request, now);
-  if (candidates.length < eligible.length) worthWaiting = true;
-  let best: Node | undefined;
-  for (const node of candidates) {
-    if (!best || compare(node, best, request, now, limits) < 0) best = node;
-  }
-  return { competing, candidates, best, worthWaiting, lastResort, doubtfulAndFull };
+  const latestMs = latestFirstToken(full, request, now);
+  const inTime = (node: Node) => (firstTokenMs(node, request, now) ?? 0) <= latestMs;
+  let best = bestOf(competing, request, now, limits);
+  // Mostly the best of all is in time.
+  if (best && !inTime(best)) best = bestOf(competing.filter(inTime), request, now, limits);
+  if (!best && eligible.length > 0) worthWaiting = true;
+  return { eligible, competing, latestMs, best, worthWaiting, lastResort, doubtfulAndFull };
 }
 
 function loadAt(node: NodeFacts, { model }: Placement, now: number): Load {

@@ -44,8 +44,7 @@ async function simulate(): Promise<void> {
     for (const load of [1, ...OTHER_LOADS]) {
       const policies = load === 1 ? POLICIES : COMPARED;
       const some: Cell[] = [];
-      for (const policy of policies)
-        some.push(await play(scenario, policy, load, seeds));
+      for (const policy of policies) some.push(await play(scenario, policy, load, seeds));
       console.log(textOf(some));
       cells.push(...some);
     }
