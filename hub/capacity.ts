@@ -1,6 +1,6 @@
 /** The waiting room: bounded, callers in turn for each model, one caller first come first served, left at once by who gives up. */
 import type { Clock } from "../shared/clock.ts";
-import type { ModelKey } from "../shared/model_name.ts";
+import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import { createFairQueue, type FairQueue, type Queued } from "./fair_queue.ts";
 import { ANYBODY, type Caller } from "./policy/callers.ts";
 
@@ -79,6 +79,14 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
     else waiter.woken = true;
   }
 
+  /** The first of each of these models' waiters, and of those who wait for any. */
+  function firstFor(models: ReadonlySet<ModelKey>): (Waiter | undefined)[] {
+    const first = [queues.get(ANY_MODEL)?.waiters[0]];
+    const [fewer, isMeant] = models.size < queues.size ? [models, queues] : [queues.keys(), models];
+    for (const model of fewer) if (isMeant.has(model)) first.push(queues.get(model)?.waiters[0]);
+    return first;
+  }
+
   /** True when nobody before `index` could take a place that the waiter there finds. Mostly the first says no. */
   function mayLook(queue: readonly Waiter[], index: number): boolean {
     for (let before = 0; before < index; before++) if (!queue[before]?.passesOn) return false;
@@ -141,9 +149,13 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
      */
     hasWaiters: (model: ModelKey): boolean => queues.get(model)?.waiters.some(({ passesOn }) => !passesOn) ?? false,
 
-    /** Capacity may have changed: the first of every model's waiters looks, who has waited longest first. */
-    wake(): void {
-      const first = Array.from(queues.values(), ({ waiters: [waiter] }) => waiter);
+    /**
+     * Capacity may have changed, for these `models` or for all: the first of each one's waiters looks, who has waited
+     * longest first.
+     */
+    wake(models?: ReadonlySet<ModelKey>): void {
+      if (length === 0) return;
+      const first = models ? firstFor(models) : Array.from(queues.values(), ({ waiters: [waiter] }) => waiter);
       first.sort((a, b) => (a?.since ?? 0) - (b?.since ?? 0));
       for (const waiter of first) wake(waiter);
     },

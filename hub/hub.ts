@@ -105,7 +105,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     ipPreference: config.ipPreference,
     place: { hubPort: config.port, isOwn: addressesOfMachine() },
     onUnproven: (node) => prober.prove(node),
-    onCapacity: () => waitingRoom.wake(),
+    onCapacity: (node) => waitingRoom.wake(node?.models),
     onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),
     onEvent: tell,
   });

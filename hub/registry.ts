@@ -18,6 +18,7 @@ import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import * as pace from "./policy/pace.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./reservation.ts";
 import { createServiceTimes } from "./service_times.ts";
+import { isOther, standingOf } from "./standing.ts";
 
 export interface RegistryOptions {
   /** Time in which this process stood still does not count in it: the nodes could not be heard. */
@@ -29,8 +30,8 @@ export interface RegistryOptions {
   readonly place?: HubPlace;
   /** Called when a node has told of addresses at which it has not proven to be. */
   readonly onUnproven?: (node: NodeRecord) => void;
-  /** Called when a waiting request may find a place now. */
-  readonly onCapacity?: () => void;
+  /** Called when a waiting request may find a place now: on `node`, or for another reason. */
+  readonly onCapacity?: (node?: NodeRecord) => void;
   /** Called when a node has other manifests than before. */
   readonly onModels?: () => void;
   /** Told what people should know: a node joined, left, was ejected, came back. */
@@ -63,7 +64,7 @@ export function createRegistry(options: RegistryOptions) {
   const digests = createKnownDigests(having);
   const expectations = createExpectations({ now: clock.now, having, serviceMs: serviceTimes.of });
 
-  const changed = () => options.onCapacity?.();
+  const changed = (node?: NodeRecord) => options.onCapacity?.(node);
   const changedModels = () => {
     digests.forget();
     options.onModels?.();
@@ -77,7 +78,7 @@ export function createRegistry(options: RegistryOptions) {
     if (trust.kind === before) return;
     if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
     else if (trust.kind === "admitted") tell("admitted", node.id, "served well on trial");
-    changed();
+    changed(node);
   }
 
   function setSlots(node: Entry, learned: learnedSlots.LearnedSlots): void {
@@ -99,7 +100,7 @@ export function createRegistry(options: RegistryOptions) {
     node.intent = intent;
     node.conditionSince = clock.now();
     tell("intent", node.id, intent);
-    changed();
+    changed(node);
   }
 
   /** Takes note of the boot an agent spoke of; false when it is one that a newer one has replaced. */
@@ -151,6 +152,7 @@ export function createRegistry(options: RegistryOptions) {
     heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
       const now = clock.now();
       const known = nodes.get(beat.node_id);
+      const standing = known ? standingOf(known, now, options.liveness) : [];
       const node = known ?? newEntry(beat.node_id, now, clock.wall(), ++picks);
       if (!noteBoot(node, beat.boot_id ?? null)) return null;
       if (beat.seq != null && node.seq !== null && beat.seq <= node.seq) return null;
@@ -176,10 +178,13 @@ export function createRegistry(options: RegistryOptions) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
-      if (index.set(node)) digests.forget();
+      const otherNames = index.set(node);
+      if (otherNames) digests.forget();
       setIntent(node, beat.intent ?? "serving");
       if (otherModels) changedModels();
-      changed();
+      // What it has no more is to be refused at once.
+      if (otherNames) changed();
+      else if (isOther(standing, standingOf(node, now, options.liveness))) changed(node);
       if (unproven) options.onUnproven?.(node);
       return node;
     },
@@ -224,7 +229,7 @@ export function createRegistry(options: RegistryOptions) {
       else node.proven.delete(origin);
       setDialable(node, ipPreference);
       if (node.dialable) node.proving = false;
-      changed();
+      changed(node);
     },
 
     /** The node could not prove itself at any address; it is asked again now and then. */
@@ -232,7 +237,7 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node?.proving) return;
       node.proving = false;
-      changed();
+      changed(node);
     },
 
     /** Forgets the node at once, and gives up what it was doing. False when there is none. */
@@ -258,7 +263,7 @@ export function createRegistry(options: RegistryOptions) {
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      const reservation = takeSlot(node, model, requestId, clock, changed);
+      const reservation = takeSlot(node, model, requestId, clock, () => changed(node));
       if (model !== ANY_MODEL) node.pace = pace.afterUse(node.pace, model, loadOptions, clock.now());
       return reservation;
     },
@@ -287,7 +292,7 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return;
       const before = node.slots;
       setSlots(node, learnedSlots.afterAnswer(node.learned, answer, clock.now()));
-      if (node.slots > before) changed();
+      if (node.slots > before) changed(node);
     },
 
     /** The node served a request for `model` in `ms` milliseconds. */
@@ -363,7 +368,7 @@ export function createRegistry(options: RegistryOptions) {
       noteLoads(node, now);
       if (health.ollama) setOllama(node, health.ollama.ok);
       if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now));
-      changed();
+      changed(node);
     },
 
     /** No probe on any address was answered for so long that the node's running requests are given up. */

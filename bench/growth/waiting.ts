@@ -8,6 +8,8 @@ import { median, type Row } from "./table.ts";
 const WAITING = 1_000;
 const GOES = 9;
 const TARGET_US = 20;
+/** Of a node. */
+const MODELS = 20;
 
 export async function waiting(): Promise<Row[]> {
   const rows: Row[] = [];
@@ -40,6 +42,7 @@ export async function waiting(): Promise<Row[]> {
 async function play(models: number, callers: number): Promise<{ enterUs: number; wakeUs: number }> {
   const room = createWaitingRoom({ clock: systemClock, size: WAITING, timeoutMs: 120_000 });
   const { signal } = new AbortController();
+  const keys = Array.from({ length: models }, (_, index) => modelKey(`model-${index}`));
   let free = 0;
   let served = 0;
   const wait = async (ticket: Ticket) => {
@@ -54,7 +57,7 @@ async function play(models: number, callers: number): Promise<{ enterUs: number;
   const began = performance.now();
   for (let index = 0; index < WAITING; index++) {
     const caller: Caller = { ...ANYBODY, id: `caller ${index % callers}`, turn: `caller ${index % callers}` };
-    const ticket = room.enter(modelKey(`model-${index % models}`), signal, { caller });
+    const ticket = room.enter(keys[index % models] ?? "", signal, { caller });
     if (!ticket) throw new Error("no room");
     void wait(ticket);
   }
@@ -62,7 +65,10 @@ async function play(models: number, callers: number): Promise<{ enterUs: number;
   while (served < WAITING) {
     free = 1;
     const before = served;
-    room.wake();
+    // A slot of a node became free that has 20 of the models at most, one of them that of the first who waits.
+    room.wake(
+      new Set(Array.from({ length: Math.min(MODELS, models) }, (_, each) => keys[(served + each) % models] ?? "")),
+    );
     for (let turns = 0; served === before && turns < 50; turns++) await Promise.resolve();
     if (served === before) throw new Error("nobody was woken");
   }

@@ -71,7 +71,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
     liveness: LIMITS,
     ejection: { maxFailures: MAX_FAILURES },
     ipPreference: "ipv6",
-    onCapacity: () => room.wake(),
+    onCapacity: (node) => room.wake(node?.models),
   });
   const conversations = createConversations(registry);
   const hub = { policy: "first-token", registry, waitingRoom: room, conversations } as const;
