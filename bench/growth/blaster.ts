@@ -34,8 +34,12 @@ const TICK_MS = 5;
 if (import.meta.main) {
   process.on("message", async (blast: Blast) => {
     const requests = written(blast);
+    // Where they send more than once they join before that.
+    const joining = blast.count > blast.nodes ? requests.splice(0, blast.nodes) : [];
+    const { refused } = await send({ ...blast, rate: null, ms: null }, joining);
     process.send?.("ready");
-    process.send?.(await send(blast, requests));
+    const blasted = await send(blast, requests);
+    process.send?.({ ...blasted, refused: blasted.refused + refused });
   });
 }
 
