@@ -1,6 +1,6 @@
 /** The waiting room: bounded, callers in turn, one caller first come first served for each model, left at once by who gives up. */
 import type { Clock } from "../shared/clock.ts";
-import type { ModelKey } from "../shared/model_name.ts";
+import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import { createCallerTurns } from "./caller_turns.ts";
 import { createFairQueue, type FairQueue, type Queued } from "./fair_queue.ts";
 import { ANYBODY, type Caller } from "./policy/callers.ts";
@@ -84,6 +84,14 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
     else waiter.woken = true;
   }
 
+  /** The first of each of these models' waiters, and of those who wait for any. */
+  function firstFor(models: ReadonlySet<ModelKey>): (Waiter | undefined)[] {
+    const first = [queues.get(ANY_MODEL)?.waiters[0]];
+    const [fewer, isMeant] = models.size < queues.size ? [models, queues] : [queues.keys(), models];
+    for (const model of fewer) if (isMeant.has(model)) first.push(queues.get(model)?.waiters[0]);
+    return first;
+  }
+
   /** True when nobody before `index` could take a place that the waiter there finds. Mostly the first says no. */
   function mayLook(queue: readonly Waiter[], index: number): boolean {
     for (let before = 0; before < index; before++) if (!queue[before]?.passesOn) return false;
@@ -147,13 +155,13 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
     hasWaiters: (model: ModelKey): boolean => queues.get(model)?.waiters.some(({ passesOn }) => !passesOn) ?? false,
 
     /**
-     * Capacity may have changed: the first of every model's waiters looks. Who was placed before goes first, then the
-     * caller whose turn it is, then who has waited longest.
+     * Capacity may have changed, for these `models` or for all: the first of each one's waiters looks. Who was placed before
+     * goes first, then the caller whose turn it is, then who has waited longest.
      */
-    wake(): void {
-      const first = Array.from(queues.values(), ({ waiters: [waiter] }) => waiter).filter(
-        (waiter) => waiter !== undefined,
-      );
+    wake(models?: ReadonlySet<ModelKey>): void {
+      if (length === 0) return;
+      const heads = models ? firstFor(models) : Array.from(queues.values(), ({ waiters: [waiter] }) => waiter);
+      const first = heads.filter((waiter) => waiter !== undefined);
       const turnOf = ({ front, caller }: Waiter) => (front ? Number.NEGATIVE_INFINITY : turns.of(caller));
       if (first.length > 1) first.sort((a, b) => compare(turnOf(a), turnOf(b)) || a.since - b.since);
       for (const waiter of first) wake(waiter);

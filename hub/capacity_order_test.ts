@@ -1,6 +1,7 @@
 /** The waiting room over random sequences of what may happen: nobody is forgotten, nobody overtakes, the count is exact. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { ANY_MODEL } from "../shared/model_name.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { createWaitingRoom, type Ticket, type WaitingRoom } from "./capacity.ts";
 import { ANYBODY } from "./policy/callers.ts";
@@ -272,6 +273,27 @@ test("a model whose nodes are all full does not keep another one's requests from
   room.wake();
   await clock.advance(0);
   expect(looks).toEqual(["look"]);
+});
+
+test("what becomes free for some models wakes those who wait for these, or for any, and nobody else", async () => {
+  const clock = fakeClock();
+  const room = createWaitingRoom({ clock, size: 512, timeoutMs: TIMEOUT_MS });
+  const { signal } = new AbortController();
+  const looks: string[] = [];
+  for (const model of ["a", "b", "c", ANY_MODEL, "d"]) {
+    void room
+      .enter(model, signal)
+      ?.turn(false)
+      .then(() => looks.push(model));
+    await clock.advance(1);
+  }
+  room.wake(new Set(["c", "a", "elsewhere"]));
+  await clock.advance(0);
+  // Who has waited longest first.
+  expect(looks).toEqual(["a", "c", ANY_MODEL]);
+  room.wake();
+  await clock.advance(0);
+  expect(looks.slice(3)).toEqual(["b", "d"]);
 });
 
 test("of a thousand waiters that cannot use every node each looks once when capacity changes", async () => {

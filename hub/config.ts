@@ -18,6 +18,7 @@ import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
 import { checkTlsFiles, TLS_SETTINGS } from "../shared/tls.ts";
 import { type EnvironmentKey, parseApiKeys } from "./keys.ts";
 import { parseHosts } from "./policy/allowed_hosts.ts";
+import { LB_POLICIES, type LbPolicy } from "./policy/criteria.ts";
 import { type Networks, NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";
 
@@ -69,6 +70,12 @@ export const HUB_SETTINGS = {
     doc: `Which addresses are dialled first, or only: ${IP_PREFERENCES.join(", ")}`,
     parse: oneOf(...IP_PREFERENCES),
   } satisfies Setting<IpPreference> as Setting<IpPreference>,
+  policy: {
+    variable: "LB_POLICY",
+    fallback: "first-token",
+    doc: "first-token: where the first token is expected soonest; least-busy: fewest jobs, lowest CPU, fewest failures",
+    parse: oneOf(...LB_POLICIES),
+  } satisfies Setting<LbPolicy> as Setting<LbPolicy>,
   queueSize: {
     variable: "QUEUE_SIZE",
     fallback: 512,

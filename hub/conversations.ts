@@ -1,7 +1,6 @@
 /** Which manifest a conversation is with, so that nodes with different ones under the same name are not mixed in it. */
 import type { ModelKey } from "../shared/model_name.ts";
 import type { NodeRecord } from "./node_record.ts";
-import { mainDigest } from "./policy/merge_lists.ts";
 import type { Registry } from "./registry.ts";
 
 /** How much it matters to a request that the same manifest answers as before. */
@@ -24,36 +23,42 @@ interface Turn {
 export type Conversations = ReturnType<typeof createConversations>;
 
 /** Nothing remembered. */
-export function createConversations(registry: Pick<Registry, "all">) {
+export function createConversations(registry: Pick<Registry, "digestsOf">) {
   const digests = new Map<string, string>();
+  const nodes = new Map<string, string>();
 
   return {
     /** The manifest that should answer `turn`, or null when any may: most of the time all nodes have the same. */
     digestFor({ key, continuity }: Turn): string | null {
       if (continuity.kind === "none") return null;
-      const held = new Set<string>();
-      for (const node of registry.all()) {
-        const digest = node.digests.get(key);
-        if (digest !== undefined) held.add(digest);
-      }
+      const { all: held, main } = registry.digestsOf(key);
       if (held.size < 2) return null;
       if (continuity.kind === "conversation") {
         const remembered = digests.get(continuity.id);
         if (remembered !== undefined && held.has(remembered)) return remembered;
         if (!continuity.begun) return null;
       }
-      const lists = Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }));
-      return mainDigest(lists, key);
+      return main;
     },
 
+    /** The node that answered the turn before `turn`, as far as that is remembered. */
+    lastNodeOf: ({ continuity }: Pick<Turn, "continuity">): string | null =>
+      continuity.kind === "conversation" && continuity.begun ? (nodes.get(continuity.id) ?? null) : null,
+
     /** `node` answered `turn`. */
-    servedBy({ key, continuity }: Turn, node: Pick<NodeRecord, "digests">): void {
+    servedBy({ key, continuity }: Turn, node: Pick<NodeRecord, "id" | "digests">): void {
+      if (continuity.kind !== "conversation") return;
+      remember(nodes, continuity.id, node.id);
       const digest = node.digests.get(key);
-      if (continuity.kind !== "conversation" || digest === undefined) return;
-      digests.delete(continuity.id);
-      digests.set(continuity.id, digest);
-      const [oldest] = digests.keys();
-      if (digests.size > REMEMBERED && oldest !== undefined) digests.delete(oldest);
+      if (digest !== undefined) remember(digests, continuity.id, digest);
     },
   };
+}
+
+/** The newest last, and no more than so many. */
+function remember(memory: Map<string, string>, conversation: string, what: string): void {
+  memory.delete(conversation);
+  memory.set(conversation, what);
+  const [oldest] = memory.keys();
+  if (memory.size > REMEMBERED && oldest !== undefined) memory.delete(oldest);
 }

@@ -100,3 +100,15 @@ test("ten thousand conversations are remembered; the one silent for longest is f
   expect(digestFor(conversation("2", true))).toBe("x");
   expect(digestFor(conversation("one more", true))).toBe("x");
 });
+
+test("the node of the turn before is remembered, also where nodes tell no digests", () => {
+  const fleet = fakeFleet();
+  fleet.beat();
+  const conversations = createConversations(fleet.registry);
+  const last = (continuity: Continuity) => conversations.lastNodeOf({ continuity });
+  conversations.servedBy({ key: LLAMA, continuity: conversation("1") }, fleet.node());
+  conversations.servedBy({ key: LLAMA, continuity: none }, fleet.node());
+  expect(last(conversation("1", true))).toBe("a");
+  // A first turn that begins like another conversation's is none of it.
+  expect([conversation("1"), conversation("2", true), none, same].map(last)).toEqual([null, null, null, null]);
+});

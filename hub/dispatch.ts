@@ -1,28 +1,23 @@
 /** The request path: one client request becomes one committed answer, or one honest refusal. */
 import type { Clock } from "../shared/clock.ts";
 import { clientLeft, commit, conclude, refuse } from "./answer.ts";
-import type { Ticket, WaiterOptions, WaitingRoom } from "./capacity.ts";
+import type { Ticket, WaiterOptions } from "./capacity.ts";
 import type { Comeback } from "./comeback.ts";
-import type { Conversations } from "./conversations.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
-import type { NodeRecord } from "./node_record.ts";
+import { isChoosy, type PlacementDeps, placement } from "./placement.ts";
 import { judge } from "./policy/decision.ts";
-import { type Placement, understands } from "./policy/eligibility.ts";
+import { whyNotHolder } from "./policy/eligibility.ts";
 import { RULES } from "./policy/failover.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
 import { look } from "./policy/selection.ts";
 import { waitingFacts } from "./queue_facts.ts";
-import type { Registry } from "./registry.ts";
 import type { RelayDeps } from "./relay.ts";
 import type { Retries } from "./retries.ts";
 import { learnFromEnd, learnFromFailure, recordAttempt } from "./verdict.ts";
 
-export interface DispatchDeps extends ForwardDeps, RelayDeps {
+export interface DispatchDeps extends ForwardDeps, RelayDeps, PlacementDeps {
   readonly clock: Clock;
-  readonly registry: Registry;
-  readonly waitingRoom: WaitingRoom;
-  readonly conversations: Conversations;
   readonly retries: Retries;
   readonly liveness: LivenessLimits;
   readonly comeback: Pick<Comeback, "heard" | "underWay">;
@@ -38,17 +33,19 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   try {
     for (;;) {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
-      const request = placement(job, tried, hub, ticket !== null || failures.length > 0);
-      const seen = look(registry.all(), request, registry.now(), hub.liveness);
+      const accepted = ticket !== null || failures.length > 0;
+      const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs });
+      const seen = look(registry.having(job.key), request, registry.now(), hub.liveness, whyNotHolder);
       const { choice } = seen;
-      if (ticket === null || choice.kind !== "wait") job.record.decided(judge(seen, { newcomer: ticket === null }));
+      if (ticket === null || choice.kind !== "wait")
+        job.record.decided(judge(seen, { newcomer: ticket === null, fleet: registry }));
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) return refuse(job, noRoom(job, hub));
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
-        const turn = await ticket.turn(isChoosy(request, registry.all()));
+        const turn = await ticket.turn(isChoosy(request, registry.having(job.key)));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
@@ -56,7 +53,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         return refuse(job, { kind: "queue_timeout", ...waitingFacts(job, hub) });
       }
       const { node } = choice;
-      const reservation = registry.reserve(node.id, job.key, job.needs.slot, job.id);
+      const reservation = registry.reserve(node.id, job.key, job.needs.slot, job.id, job.loadOptions);
       ticket?.leave();
       ticket = null;
 
@@ -66,7 +63,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       recordAttempt(job, node, outcome, clock.now() - sentAt);
 
       if (outcome.kind === "answer" || outcome.kind === "rejected") {
-        if (outcome.kind === "answer") reservation.answered();
+        if (outcome.kind === "answer") reservation.answered(job.stream ? clock.now() - sentAt : null);
         hub.conversations.servedBy(job, node);
         return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
           reservation.release();
@@ -87,26 +84,6 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   } finally {
     ticket?.leave();
   }
-}
-
-/** `job` as far as placing it goes, when it failed at the nodes `tried` already. */
-export function placement(
-  job: Pick<Job, "key" | "needs" | "continuity">,
-  tried: ReadonlySet<string>,
-  { conversations, waitingRoom }: Pick<DispatchDeps, "conversations" | "waitingRoom">,
-  accepted = false,
-): Placement {
-  const { key: model, needs } = job;
-  const waiting = waitingRoom.waitingFor(model);
-  return { model, tried, needs, digest: conversations.digestFor(job), waiting, accepted };
-}
-
-/** True when there are nodes that this request cannot use and those behind it in the waiting room can. */
-function isChoosy({ model, tried, needs, digest }: Placement, nodes: Iterable<NodeRecord>): boolean {
-  if (tried.size > 0 || needs.nodeId !== null || digest !== null) return true;
-  // Nor can one that an agent of an earlier version does not understand.
-  for (const node of nodes) if (node.models.has(model) && !understands(node, needs)) return true;
-  return false;
 }
 
 function waiterOptions({ record, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {

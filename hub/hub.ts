@@ -1,4 +1,5 @@
 /** Puts the hub's parts together and starts it listening. */
+import { atMostEvery } from "../shared/at_most_every.ts";
 import { type Clock, every, systemClock } from "../shared/clock.ts";
 import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
 import { loadIdentity, readRotations } from "../shared/identity.ts";
@@ -68,6 +69,9 @@ const STALE_MS = 60_000;
 const SLOW_READER_MS = 60_000;
 const DEFAULT_MEMORY = 4e9;
 const SWEEP_MS = 1_000;
+/** Lists of more nodes than these are compared once a second at most: each time all of them are. */
+const MANY_NODES = 100;
+const LOOK_AT_MANY_EVERY_MS = 1_000;
 /** How long open streams have for their error line when everything has to end now. */
 const FAREWELL_MS = 200;
 /** How long the last bytes may take when the grace time is over and every stream has got its error frame. */
@@ -98,6 +102,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     stopping: stopping.signal,
   });
   const digests = createDigestWatch(log);
+  const lookAtDigestsNow = () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags })));
+  const lookAtDigests = atMostEvery(clock, LOOK_AT_MANY_EVERY_MS, lookAtDigestsNow);
   const registry = createRegistry({
     clock,
     liveness,
@@ -105,8 +111,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     ipPreference: config.ipPreference,
     place: { hubPort: config.port, isOwn: addressesOfMachine() },
     onUnproven: (node) => prober.prove(node),
-    onCapacity: () => waitingRoom.wake(),
-    onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),
+    onCapacity: (node) => waitingRoom.wake(node?.models),
+    onModels: () => (registry.size > MANY_NODES ? lookAtDigests.want() : lookAtDigestsNow()),
     onEvent: tell,
   });
   const joinTokens = createJoinTokens({
@@ -202,6 +208,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     metrics,
     fleetLists,
     liveness,
+    policy: config.policy,
     log,
     allowCloud: config.allowCloud,
     management: config.management,
@@ -258,6 +265,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     live.stop();
     comeback.stop();
     gate.stop();
+    nodeKeys.stop();
+    lookAtDigests.stop();
     stopping.abort();
     await Promise.race([listener.stop(), Bun.sleep(farewellMs)]);
     await listener.stop(true);

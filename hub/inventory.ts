@@ -11,25 +11,35 @@ export interface Inventory {
   readonly ps?: readonly LoadedModel[] | null | undefined;
 }
 
-/** Replaces what is known of the models of `node`. True when it has other manifests than before. */
+/**
+ * Replaces what is known of the models of `node`, where it is not what was known: what follows from it is remembered
+ * elsewhere by these very objects. True when it has other manifests than before.
+ */
 export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventory): boolean {
   const before = node.digests;
-  node.modelNames = names;
-  node.models = new Set(names.map(modelKey));
-  // A claim that was dropped and comes again is a new one: the model was pulled.
-  for (const key of node.disbelieved.keys()) if (!node.models.has(key)) node.disbelieved.delete(key);
+  if (!isSame(names, node.modelNames)) {
+    node.modelNames = names;
+    node.models = new Set(names.map(modelKey));
+    // A claim that was dropped and comes again is a new one: the model was pulled.
+    for (const key of node.disbelieved.keys()) if (!node.models.has(key)) node.disbelieved.delete(key);
+  }
   if (loaded) {
     node.knowsLoaded = true;
     node.loadedNames = loaded;
-    node.loaded = new Set(loaded.map(modelKey));
+    const keys = new Set(loaded.map(modelKey));
+    if (keys.symmetricDifference(node.loaded).size > 0) node.loaded = keys;
   }
-  if (tags) {
-    node.tags = tags;
-    node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
-    node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
-  }
-  if (ps) node.ps = ps;
+  if (ps && !Bun.deepEquals(ps, node.ps)) node.ps = ps;
+  if (!tags || Bun.deepEquals(tags, node.tags)) return false;
+  node.tags = tags;
+  node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
+  node.sizes = new Map(tags.map(({ name, size }) => [modelKey(name), size]));
+  node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
   return (
     node.digests.size !== before.size || !node.digests.entries().every(([key, digest]) => before.get(key) === digest)
   );
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, index) => name === other[index]);
 }

@@ -23,6 +23,8 @@ export interface Job {
   /** Which nodes may serve it, besides having the model. */
   readonly needs: Needs;
   readonly continuity: Continuity;
+  /** Its options that Ollama loads a model with, in one form; "" for none. */
+  readonly loadOptions?: string;
   readonly caller: Caller;
   readonly face: Face;
   /** Aborted when the client goes away. */

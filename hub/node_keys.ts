@@ -1,5 +1,6 @@
 /** Which key speaks for which node: bound at its first heartbeat, kept over restarts of the hub, and what follows of it. */
 import { join } from "node:path";
+import { atMostEvery } from "../shared/at_most_every.ts";
 import type { Clock } from "../shared/clock.ts";
 import { hashOf, type Identity, isFollower, keyId, type Rotation, verify } from "../shared/identity.ts";
 import { parseJson } from "../shared/json.ts";
@@ -38,6 +39,8 @@ export interface NodeKeys {
   forget(id: string): boolean;
   /** `keyId` of the key that is bound to `id`, or null. */
   keyOf(id: string): string | null;
+  /** Writes what is not written yet. */
+  stop(): void;
 }
 
 interface Binding {
@@ -53,6 +56,9 @@ const FORGOTTEN_AFTER_DAYS = 90;
 const DAY_MS = 86_400_000;
 /** Ids that are kept at most: to make room for more, somebody could have another one forgotten. */
 const MOST_BINDINGS = 10_000;
+/** More bindings than these are written once a second: each time all of them are. */
+const MANY_BINDINGS = 100;
+const WRITE_MANY_EVERY_MS = 1_000;
 /** Milliseconds between two alarms about the same node. */
 const ALARM_EVERY_MS = 60_000;
 /** Starts of one agent that are remembered: half a day of one that falls over every five seconds. */
@@ -81,7 +87,14 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
     return found;
   }
 
+  const writing = atMostEvery(clock, WRITE_MANY_EVERY_MS, writeNow);
+
   function write(): void {
+    if (bindings.size > MANY_BINDINGS) writing.want();
+    else writeNow();
+  }
+
+  function writeNow(): void {
     try {
       writeStateFile(path, `${JSON.stringify(Object.fromEntries(bindings), null, 1)}\n`);
     } catch (error) {
@@ -213,5 +226,6 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
       const binding = boundTo(id);
       return binding === null ? null : keyId(binding.key);
     },
+    stop: writing.stop,
   };
 }

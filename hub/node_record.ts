@@ -6,6 +6,7 @@ import { DEFAULT_SLOTS, type Gpu } from "../shared/protocol.ts";
 import { newcomer } from "./policy/ejection.ts";
 import type { NodeFacts } from "./policy/eligibility.ts";
 import { asReported, type LearnedSlots } from "./policy/learned_slots.ts";
+import { UNKNOWN_PACE } from "./policy/pace.ts";
 
 /** One way to a node and what is known of it. */
 export interface Route {
@@ -124,8 +125,11 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     watched: 0,
     slots: DEFAULT_SLOTS,
     learned: asReported(DEFAULT_SLOTS, now),
+    pace: UNKNOWN_PACE,
+    sizes: new Map(),
     cpu: 0,
     lastPicked: pick,
+    joined: pick,
     port: 0,
     ipv4: null,
     ipv6: null,

@@ -39,7 +39,7 @@ function queueOf(model: ModelKey, { registry, waitingRoom, liveness }: QueueDeps
   const request = { model, tried: NOBODY, needs, digest: null, waiting: 0 };
   const now = registry.now();
   const slots = new Map<string, number>();
-  for (const node of registry.all()) {
+  for (const node of registry.having(model)) {
     const reason = whyNot(node, request, now, liveness);
     if (reason === null || passesSoon(reason)) slots.set(node.id, node.slots);
   }

@@ -5,15 +5,20 @@ import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import { createExpectations } from "./expectations.ts";
 import type { FleetEvent } from "./fleet_event.ts";
 import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts";
 import { takeInventory } from "./inventory.ts";
+import { createKnownDigests } from "./known_digests.ts";
+import { createModelIndex } from "./model_index.ts";
 import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
+import * as pace from "./policy/pace.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./reservation.ts";
 import { createServiceTimes } from "./service_times.ts";
+import { isOther, standingOf } from "./standing.ts";
 
 export interface RegistryOptions {
   /** Time in which this process stood still does not count in it: the nodes could not be heard. */
@@ -25,8 +30,8 @@ export interface RegistryOptions {
   readonly place?: HubPlace;
   /** Called when a node has told of addresses at which it has not proven to be. */
   readonly onUnproven?: (node: NodeRecord) => void;
-  /** Called when a waiting request may find a place now. */
-  readonly onCapacity?: () => void;
+  /** Called when a waiting request may find a place now: on `node`, or for another reason. */
+  readonly onCapacity?: (node?: NodeRecord) => void;
   /** Called when a node has other manifests than before. */
   readonly onModels?: () => void;
   /** Told what people should know: a node joined, left, was ejected, came back. */
@@ -51,10 +56,19 @@ const REMEMBERED_BOOTS = 16;
 export function createRegistry(options: RegistryOptions) {
   const { clock, ipPreference, place = NOWHERE } = options;
   const nodes = new Map<string, Entry>();
+  const index = createModelIndex();
   let picks = 0;
   const serviceTimes = createServiceTimes();
+  const having = (model: ModelKey): readonly NodeRecord[] =>
+    model === ANY_MODEL ? Array.from(nodes.values()) : index.having(model);
+  const digests = createKnownDigests(having);
+  const expectations = createExpectations({ now: clock.now, having, serviceMs: serviceTimes.of });
 
-  const changed = () => options.onCapacity?.();
+  const changed = (node?: NodeRecord) => options.onCapacity?.(node);
+  const changedModels = () => {
+    digests.forget();
+    options.onModels?.();
+  };
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
     options.onEvent?.({ event, nodeId, detail });
 
@@ -64,7 +78,7 @@ export function createRegistry(options: RegistryOptions) {
     if (trust.kind === before) return;
     if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
     else if (trust.kind === "admitted") tell("admitted", node.id, "served well on trial");
-    changed();
+    changed(node);
   }
 
   function setSlots(node: Entry, learned: learnedSlots.LearnedSlots): void {
@@ -86,7 +100,7 @@ export function createRegistry(options: RegistryOptions) {
     node.intent = intent;
     node.conditionSince = clock.now();
     tell("intent", node.id, intent);
-    changed();
+    changed(node);
   }
 
   /** Takes note of the boot an agent spoke of; false when it is one that a newer one has replaced. */
@@ -138,28 +152,39 @@ export function createRegistry(options: RegistryOptions) {
     heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
       const now = clock.now();
       const known = nodes.get(beat.node_id);
+      const standing = known ? standingOf(known, now, options.liveness) : [];
       const node = known ?? newEntry(beat.node_id, now, clock.wall(), ++picks);
       if (!noteBoot(node, beat.boot_id ?? null)) return null;
       if (beat.seq != null && node.seq !== null && beat.seq <= node.seq) return null;
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      const before = node.routes;
+      const { routes: before, loaded: loadedBefore } = node;
       const otherModels = takeHeartbeat(node, beat, source, ipPreference, place);
       const isNews = !known || node.routes.some((route) => !before.includes(route)) || node.routes.length === 0;
       const unproven =
         isNews && options.onUnproven !== undefined && node.routes.some(({ origin }) => !isProven(node, origin));
       if (unproven) node.proving = node.unproven;
       noteLoads(node, now);
+      const { loaded, sizes } = node;
+      node.pace = pace.afterReport(
+        node.pace,
+        { before: loadedBefore, loaded, loading: node.loadingSince.keys(), sizes },
+        now,
+      );
       setOllama(node, beat.ollama?.ok ?? true);
       setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS, now));
       if (!known) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
+      const otherNames = index.set(node);
+      if (otherNames) digests.forget();
       setIntent(node, beat.intent ?? "serving");
-      if (otherModels) options.onModels?.();
-      changed();
+      if (otherModels) changedModels();
+      // What it has no more is to be refused at once.
+      if (otherNames) changed();
+      else if (isOther(standing, standingOf(node, now, options.liveness))) changed(node);
       if (unproven) options.onUnproven?.(node);
       return node;
     },
@@ -172,8 +197,16 @@ export function createRegistry(options: RegistryOptions) {
       return node !== undefined && isReplaced(node, bootId);
     },
 
+    /** How many nodes there are. */
+    get size() {
+      return nodes.size;
+    },
+
     /** Every node, in the order in which they joined. */
     all: (): Iterable<NodeRecord> => nodes.values(),
+
+    /** Those that say they have `model`, in no certain order; all of them for ANY_MODEL. */
+    having,
 
     /** Monotonic milliseconds, as every time in a NodeRecord. */
     now: clock.now,
@@ -196,7 +229,7 @@ export function createRegistry(options: RegistryOptions) {
       else node.proven.delete(origin);
       setDialable(node, ipPreference);
       if (node.dialable) node.proving = false;
-      changed();
+      changed(node);
     },
 
     /** The node could not prove itself at any address; it is asked again now and then. */
@@ -204,7 +237,7 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node?.proving) return;
       node.proving = false;
-      changed();
+      changed(node);
     },
 
     /** Forgets the node at once, and gives up what it was doing. False when there is none. */
@@ -213,7 +246,8 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return false;
       giveUpWork(node, new NodeLost("the node was forgotten", false));
       nodes.delete(id);
-      options.onModels?.();
+      index.delete(node);
+      changedModels();
       tell("removed", id, "an operator had it forgotten");
       changed();
       return true;
@@ -223,13 +257,15 @@ export function createRegistry(options: RegistryOptions) {
      * Takes one of the node's slots for a request for `model`, or `slot` false: only its turn, and the node is watched.
      * There is no await between choosing and this, so two cannot take the last one.
      */
-    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true, requestId = ""): Reservation {
+    reserve(id: string, model: ModelKey = ANY_MODEL, slot = true, requestId = "", loadOptions = ""): Reservation {
       const node = nodes.get(id);
       if (!node) return NO_RESERVATION;
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      return takeSlot(node, model, requestId, clock, changed);
+      const reservation = takeSlot(node, model, requestId, clock, () => changed(node));
+      if (model !== ANY_MODEL) node.pace = pace.afterUse(node.pace, model, loadOptions, clock.now());
+      return reservation;
     },
 
     /** Has a node watched as one with work, until the returned function is called. */
@@ -244,7 +280,9 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return;
       const names = tags.map(({ name }) => name);
       const loaded = ps ? { ps, loaded: ps.map(({ name }) => name) } : {};
-      if (takeInventory(node, { names, tags, ...loaded })) options.onModels?.();
+      const otherModels = takeInventory(node, { names, tags, ...loaded });
+      if (index.set(node)) digests.forget();
+      if (otherModels) changedModels();
       changed();
     },
 
@@ -254,7 +292,7 @@ export function createRegistry(options: RegistryOptions) {
       if (!node) return;
       const before = node.slots;
       setSlots(node, learnedSlots.afterAnswer(node.learned, answer, clock.now()));
-      if (node.slots > before) changed();
+      if (node.slots > before) changed(node);
     },
 
     /** The node served a request for `model` in `ms` milliseconds. */
@@ -330,7 +368,7 @@ export function createRegistry(options: RegistryOptions) {
       noteLoads(node, now);
       if (health.ollama) setOllama(node, health.ollama.ok);
       if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now));
-      changed();
+      changed(node);
     },
 
     /** No probe on any address was answered for so long that the node's running requests are given up. */
@@ -355,7 +393,8 @@ export function createRegistry(options: RegistryOptions) {
         node.saidOffline = offline;
         if (liveness !== "gone" || node.reserved > 0) continue;
         nodes.delete(node.id);
-        options.onModels?.();
+        index.delete(node);
+        changedModels();
         tell("removed", node.id, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
       }
       changed();
@@ -370,5 +409,11 @@ export function createRegistry(options: RegistryOptions) {
 
     /** Milliseconds a request for `model` holds its slot, as measured; null before the first of all requests. */
     serviceMs: (model: ModelKey): number | null => serviceTimes.of(model),
+
+    /** The manifests that nodes have under the name of `model`. */
+    digestsOf: digests.of,
+
+    /** What is expected of requests for `model`, by what was measured; null before its first token anywhere. */
+    expected: expectations.of,
   };
 }

@@ -343,7 +343,8 @@ test("people are told of intents once each", () => {
 });
 
 test.each<[what: string, act: (fleet: Fleet) => void]>([
-  ["a heartbeat", (fleet) => fleet.beat()],
+  ["a heartbeat that tells of other models in memory", (fleet) => fleet.beat({ loaded: ["llama3"] })],
+  ["a heartbeat that tells of more slots", (fleet) => fleet.beat({ slots: 8 })],
   ["a passed probe", ({ registry }) => registry.healthy("a", health())],
   ["every sweep, since time alone frees places", ({ registry }) => registry.sweep()],
   ["a restart", (fleet) => fleet.beat({ boot_id: "boot-2" })],
@@ -352,6 +353,21 @@ test.each<[what: string, act: (fleet: Fleet) => void]>([
   const before = fleet.capacityCalls();
   act(fleet);
   expect(fleet.capacityCalls()).toBeGreaterThan(before);
+});
+
+test("a heartbeat that says the same as the one before wakes nobody, unless the node was silent for long", async () => {
+  const fleet = joined();
+  const wakesAfter = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      await fleet.clock.advance(1_000);
+      // Or the hub would have stood still.
+      fleet.awakeClock.now();
+    }
+    const before = fleet.capacityCalls();
+    fleet.beat();
+    return fleet.capacityCalls() - before;
+  };
+  expect([await wakesAfter(30), await wakesAfter(59), await wakesAfter(60)]).toEqual([0, 0, 1]);
 });
 
 test("how long a model holds a slot follows its newest requests", () => {

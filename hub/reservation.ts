@@ -2,13 +2,17 @@
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import type { Entry } from "./node_record.ts";
+import { afterFirstToken, afterLoad, UNKNOWN_SIZE } from "./policy/pace.ts";
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
 export interface Reservation {
   /** Requests of this hub that held a slot there once this one was taken, itself included; 0 where it takes none. */
   readonly atNode: number;
-  /** The first byte of an answer is here, so the model is in the node's memory. */
-  answered(): void;
+  /**
+   * The first byte of an answer is here, so the model is in the node's memory. It came `firstTokenMs` after the request
+   * was sent; null for a whole answer, whose first byte tells nothing of the first token.
+   */
+  answered(firstTokenMs?: number | null): void;
   release(): void;
 }
 
@@ -19,6 +23,7 @@ export const NO_RESERVATION: Reservation = { atNode: 0, answered() {}, release()
 export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock, onChange: () => void): Reservation {
   const atNode = ++node.reserved;
   let held = true;
+  const alone = node.reserved === 1 && node.loadingSince.size === 0;
   let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model);
   if (starting) {
     count(node, model, 1);
@@ -37,7 +42,12 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
 
   return {
     atNode,
-    answered() {
+    answered(firstTokenMs = null) {
+      const loaded = starting;
+      if (firstTokenMs !== null && held && model !== ANY_MODEL) {
+        if (!loaded) node.pace = afterFirstToken(node.pace, model, firstTokenMs, atNode);
+        else if (alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? UNKNOWN_SIZE, firstTokenMs);
+      }
       if (!endStart()) return;
       // An answer came out of it: it is in memory, whatever the last list said.
       node.loaded = new Set(node.loaded).add(model);

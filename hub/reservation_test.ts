@@ -4,6 +4,7 @@ import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { newEntry } from "./node_record.ts";
 import { NO_RESERVATION, takeSlot } from "./reservation.ts";
+import { fakeFleet } from "./testing/fake_fleet.ts";
 import { MODEL } from "./testing/node_facts.ts";
 
 function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
@@ -117,4 +118,32 @@ test("the first to find a model not in memory brings its load about, until it is
   expect(node.loaders.has(MODEL)).toBe(false);
   take(MODEL, "third").answered();
   expect(node.loaders.has(MODEL)).toBe(false);
+});
+
+test("a first token tells how fast the node is, and one after a load how fast its disk is", () => {
+  const { registry, beat, node } = fakeFleet();
+  const tags = [{ name: "llama3:latest", digest: "x", size: 4e9, modified_at: "2026-01-01T00:00:00Z" }];
+  beat({ loaded: [], tags });
+  const cold = registry.reserve("a", MODEL);
+  cold.answered(8_000);
+  cold.release();
+  expect(node().pace).toMatchObject({ load: { value: 500_000, count: 1 } });
+  expect(node().pace.firstToken.size).toBe(0);
+  const [one, two] = [registry.reserve("a", MODEL), registry.reserve("a", MODEL)];
+  one.answered(600);
+  // A whole answer's first byte is no first token.
+  two.answered(null);
+  expect(node().pace.firstToken.get(MODEL)).toEqual({ value: 600, count: 1 });
+});
+
+test("a model that had to leave for another tells what is too much for the node's memory", () => {
+  const { registry, beat, node } = fakeFleet();
+  const tag = (name: string, size: number) => ({ name, digest: name, size, modified_at: "2026-01-01T00:00:00Z" });
+  const models = { models: ["llama3", "mistral"], tags: [tag("llama3:latest", 4e9), tag("mistral:latest", 5e9)] };
+  beat({ ...models, loaded: ["llama3:latest"] });
+  registry.reserve("a", MODEL).release();
+  beat({ ...models, loaded: ["mistral:latest"] });
+  expect(node().pace.overflow).toBe(9e9);
+  beat({ ...models, loaded: ["llama3:latest", "mistral:latest"] });
+  expect(node().pace.overflow).toBe(Number.POSITIVE_INFINITY);
 });

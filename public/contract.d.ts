@@ -179,6 +179,8 @@ export interface ExplainedNode {
     slots: number;
     in_memory: boolean;
     loading: boolean;
+    /** Milliseconds; null while none of the model was measured. */
+    first_token_ms: number | null;
     cpu: number;
     failures: number;
   };
@@ -194,6 +196,7 @@ export interface Explanation {
   outcome: "node" | "wait" | "none";
   node_id: string | null;
   summary: string;
+  policy: string;
   order: { name: string; meaning: string }[];
   nodes: ExplainedNode[];
   not_shown?: number;

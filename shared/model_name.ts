@@ -15,8 +15,25 @@ const DEFAULT_TAG = "latest";
  * in lower case, without the marker `:local`. A colon starts the tag only after the last slash.
  */
 export function modelKey(name: string): ModelKey {
-  return fullName(name).toLowerCase();
+  const known = keys.get(name);
+  if (known !== undefined) return known;
+  const key = fullName(name).toLowerCase();
+  if (name.length > LONGEST_KEPT) return key;
+  // Strangers may ask for any name.
+  if (keys.size >= MOST_KEPT) keys.clear();
+  const same = keys.get(key) ?? key;
+  keys.set(key, same);
+  keys.set(name, same);
+  return same;
 }
+
+/**
+ * Keys by the names they were made of, and by themselves: every node and request then has the very same string for a model,
+ * and looking it up in a set of each of a thousand nodes compares no letters (a tenth of the time).
+ */
+const keys = new Map<string, ModelKey>();
+const MOST_KEPT = 10_000;
+const LONGEST_KEPT = 200;
 
 /** True when both names are the same model and written in the same case: `/api/embeddings` finds no other. */
 export function isSameSpelling(name: string, other: string): boolean {

@@ -1,8 +1,8 @@
 /** `POST /explain`: which node a request would go to now, and why. Nothing is sent to any node, nothing is logged. */
 import { type Context, Hono } from "hono";
 import { parseJsonBytes } from "../../shared/json.ts";
-import { placement } from "../dispatch.ts";
 import type { Route } from "../node_record.ts";
+import { placement } from "../placement.ts";
 import { type Decision, judge } from "../policy/decision.ts";
 import { type About, type Explanation, explain } from "../policy/explain.ts";
 import { look } from "../policy/selection.ts";
@@ -108,7 +108,7 @@ async function formOf(bytes: Uint8Array<ArrayBuffer>, { url, headers: sent }: Re
 function decide(draft: Draft, route: ServedRoute, headers: Headers, hub: ServeDeps): Decision<Route> {
   const { registry, liveness } = hub;
   const job = { ...draft, needs: needsOf(route, draft.slot, headers) };
-  const request = placement(job, new Set(), hub);
+  const request = placement(job, hub);
   const nodes = Array.from(registry.all());
   const lookAt = (some: typeof nodes) => look(some, request, registry.now(), liveness);
   const options = { newcomer: true, whole: true };

@@ -6,6 +6,7 @@ import type { Face } from "../job.ts";
 import { TOO_DEEP } from "../skim_json.ts";
 import { continuityOf } from "./continuity.ts";
 import { goField } from "./go_fields.ts";
+import { loadOptionsOf } from "./load_options.ts";
 import { type Fields, isForm, NESTED_TOO_DEEPLY, readFields } from "./request_fields.ts";
 import type { ServedRoute } from "./serve.ts";
 
@@ -49,6 +50,8 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
         },
         body: bytes,
         continuity: continuityOf(path, fields),
+        // The other families have no options.
+        loadOptions: path.startsWith("/api/") ? loadOptionsOf(goField(fields, "options")) : "",
         slot: slot && !unloads,
         unloads,
         json: fields,

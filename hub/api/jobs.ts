@@ -9,6 +9,7 @@ import { generationFace } from "../faces/native.ts";
 import type { Face, Refusal, Refused } from "../job.ts";
 import { errorLine, ndjson } from "../ndjson.ts";
 import { fold, isTooDeep } from "../skim_json.ts";
+import { loadOptionsOf } from "./load_options.ts";
 import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 import type { Draft, ServedRoute } from "./serve.ts";
 
@@ -65,6 +66,7 @@ export function readJob(id: string, bytes: Uint8Array): Draft | { readonly probl
     headers: { "content-type": "application/json" },
     body,
     continuity: { kind: "none" },
+    loadOptions: loadOptionsOf(parsed.data.options),
     slot: true,
     json: parsed.data,
   };

@@ -24,6 +24,7 @@ const KNOWN = new Set([
   "stream",
   "keep_alive",
   "messages",
+  "options",
   "input",
   "instructions",
   "context",

@@ -31,7 +31,10 @@ export interface ServeDeps extends DispatchDeps {
 }
 
 /** A request as its route reads it. */
-export type Draft = Pick<Job, "model" | "key" | "stream" | "path" | "headers" | "body" | "continuity"> & {
+export type Draft = Pick<
+  Job,
+  "model" | "key" | "stream" | "path" | "headers" | "body" | "continuity" | "loadOptions"
+> & {
   /** False for a question that runs no model. */
   readonly slot: boolean;
   /** What the log keeps of it. */
@@ -149,8 +152,8 @@ function notPassed(status: 400 | 403 | 413, message: string): Refusal {
 /** True when a node that is there, and may serve it, says that it has the model. */
 function isListed({ key, needs }: Job, { registry, liveness }: ServeDeps): boolean {
   const now = registry.now();
-  for (const node of registry.all()) {
-    if (!node.models.has(key) || (needs.nodeId ?? node.id) !== node.id) continue;
+  for (const node of registry.having(key)) {
+    if ((needs.nodeId ?? node.id) !== node.id) continue;
     const age = livenessOf(now - node.lastHeardAt, liveness);
     if (age === "fresh" || age === "stale") return true;
   }
@@ -164,6 +167,5 @@ export function isRefusedCloud(
 ): boolean {
   if (allowCloud) return false;
   if (isCloudName(model)) return true;
-  for (const node of registry.all()) if (node.remote.has(key)) return true;
-  return false;
+  return registry.having(key).some((node) => node.remote.has(key));
 }

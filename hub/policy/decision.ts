@@ -1,9 +1,12 @@
 /** What a look at the fleet for one request came to, and what it saw of each node: small enough to be kept in the log. */
 import type { Family } from "../../shared/address.ts";
-import { type Ineligible, isLoading, type NodeFacts, passesSoon, whyNot } from "./eligibility.ts";
+import { ANY_MODEL } from "../../shared/model_name.ts";
+import { bestOf, CRITERIA, type Criterion, compare, criteriaFor, type LbPolicy } from "./criteria.ts";
+import { type Ineligible, isLoading, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
+import { firstTokenMs } from "./first_token.ts";
 import { type Liveness, livenessOf } from "./liveness.ts";
 import { rampOf } from "./ramp.ts";
-import { type Choice, CRITERIA, type Criterion, compare, hasDigest, type Look } from "./selection.ts";
+import { type Choice, hasDigest, isInTime, type Look } from "./selection.ts";
 
 /** One way to a node, as far as it is told. */
 export interface RouteFacts {
@@ -34,13 +37,17 @@ export interface JudgedNode<Route extends RouteFacts = RouteFacts> {
   readonly loading: boolean;
   readonly cpu: number;
   readonly failures: number;
-  /** Its values by CRITERIA; null where it did not compete. */
+  /** Milliseconds to its first token, loads weighed; null where nothing is expected. */
+  readonly firstTokenMs: number | null;
+  /** Its values by the criteria of the policy; null where it did not compete. */
   readonly values: readonly number[] | null;
   readonly routes: readonly Route[];
 }
 
 /** What a look at the fleet came to, and what it saw. */
 export interface Decision<Route extends RouteFacts = RouteFacts> {
+  /** By which nodes were compared. */
+  readonly policy: LbPolicy;
   readonly outcome: Choice<NodeFacts>["kind"];
   readonly nodeId: string | null;
   /** The node that the request asks for by name, if it does. */
@@ -60,6 +67,8 @@ export interface Decision<Route extends RouteFacts = RouteFacts> {
 export interface JudgeOptions<Node> {
   /** Nodes that were not looked at, why that is, and what it means for the request, in a sentence. */
   readonly leftOut?: { readonly nodes: readonly Node[]; readonly why: string; readonly summary: string };
+  /** All nodes there are, where only those that have the model were looked at. */
+  readonly fleet?: { readonly size: number; all(): Iterable<Node> };
   /** True when it does not stand in the waiting room yet: those who do look before it. */
   readonly newcomer?: boolean;
   /** False where it is kept for long: of many nodes only the best. */
@@ -73,58 +82,98 @@ const OF_MANY = 16;
 /** What `look` came to, small enough to be kept with a request: a few microseconds for ten nodes. */
 export function judge<Route extends RouteFacts, Node extends TellableNode<Route>>(
   look: Look<Node>,
-  { leftOut, newcomer = false, whole = false }: JudgeOptions<Node> = {},
+  options: JudgeOptions<Node> = {},
 ): Decision<Route> {
-  const { choice, nodes, candidates, request, now, limits } = look;
-  const total = nodes.length + (leftOut?.nodes.length ?? 0);
+  const { choice, nodes, request } = look;
+  const { leftOut, fleet, newcomer = false, whole = false } = options;
+  const total = (fleet?.size ?? nodes.length) + (leftOut?.nodes.length ?? 0);
   const most = whole || total <= MANY ? total : OF_MANY;
-  const ranked = best(look, most).map((node) => snapshot<Route, Node>(node, look, null, null, valuesOf(node, look)));
-  const others: JudgedNode<Route>[] = [];
-  if (ranked.length < Math.min(most, total)) {
-    const competed = new Set(candidates);
-    const warm = candidates.some(isWarm(look));
-    for (const node of nodes) {
-      if (competed.has(node)) continue;
-      const reason = whyNot(node, request, now, limits);
-      others.push(snapshot(node, look, reason, reason === null ? heldBack(node, look, warm) : null, null));
-    }
-    for (const node of leftOut?.nodes ?? []) {
-      const reason = whyNot(node, request, now, limits);
-      others.push(snapshot(node, look, reason, reason === null ? (leftOut?.why ?? null) : null, null));
-    }
-  }
-  const nodeId = choice.kind === "node" ? choice.node.id : null;
-  const shown = others.sort((a, b) => nearness(a, nodeId) - nearness(b, nodeId)).slice(0, most - ranked.length);
+  const best = bestFirst(look, most);
+  const ranked = best.map((node) => snapshot<Route, Node>(node, look, null, null, valuesOf(node, look)));
+  const others = ranked.length < most ? othersOf<Route, Node>(look, new Set(best), most - ranked.length, options) : [];
   return {
+    policy: request.policy ?? "first-token",
     outcome: choice.kind,
-    nodeId,
+    nodeId: choice.kind === "node" ? choice.node.id : null,
     asked: request.needs.nodeId,
     // One that failed somewhere goes to the front.
     ahead: newcomer && request.needs.slot && request.tried.size === 0 ? request.waiting : 0,
     ranked,
-    others: shown,
-    notShown: total - ranked.length - shown.length,
+    others,
+    notShown: total - ranked.length - others.length,
     summary: leftOut?.summary ?? null,
   };
 }
 
 /** The best `most` of those that compete, in their order. */
-function best<Node extends NodeFacts>({ candidates, request, now, limits }: Look<Node>, most: number): Node[] {
+function bestFirst<Node extends NodeFacts>(look: Look<Node>, most: number): Node[] {
+  const { competing, request, now, limits } = look;
   const order = (a: Node, b: Node) => compare(a, b, request, now, limits);
-  if (candidates.length <= most) return candidates.toSorted(order);
+  if (competing.length <= most) return competing.filter((node) => isInTime(node, look)).sort(order);
   const found: Node[] = [];
-  for (const node of candidates) {
+  for (const node of competing) {
     let at = found.length;
+    if (at === most && isBehind(node, found[at - 1], look)) continue;
+    if (!isInTime(node, look)) continue;
     for (let before = found[at - 1]; before && order(node, before) < 0; before = found[at - 1]) at--;
-    if (at === most) continue;
     found.splice(at, 0, node);
     found.length = Math.min(found.length, most);
   }
   return found;
 }
 
+/** True when `node` does not go before `last`. */
+function isBehind<Node extends NodeFacts>(node: Node, last: Node | undefined, look: Look<Node>): boolean {
+  return last !== undefined && bestOf([last, node], look.request, look.now, look.limits) === last;
+}
+
+/**
+ * Of all but the `ranked` ones the `most` that were nearest to getting the request: the one used rather than refuse, those
+ * held back, those that will be free soon, the rest.
+ */
+function othersOf<Route extends RouteFacts, Node extends TellableNode<Route>>(
+  look: Look<Node>,
+  ranked: ReadonlySet<Node>,
+  most: number,
+  { leftOut, fleet }: JudgeOptions<Node>,
+): JudgedNode<Route>[] {
+  const { choice, nodes, eligible, request, now, limits } = look;
+  const chosen = choice.kind === "node" && !ranked.has(choice.node) ? choice.node : null;
+  const whyBack = whyHeldBack(look, ranked);
+  const inDoubt = chosen ? [snapshot<Route, Node>(chosen, look, whyNot(chosen, request, now, limits), null, null)] : [];
+  const heldBack: JudgedNode<Route>[] = [];
+  const soon: JudgedNode<Route>[] = [];
+  const rest: JudgedNode<Route>[] = [];
+  const place = (node: Node, whyLeftOut: string | null) => {
+    const reason = whyNot(node, request, now, limits);
+    const group = reason === null ? heldBack : passesSoon(reason) ? soon : rest;
+    if (group.length < most) group.push(snapshot(node, look, reason, reason === null ? whyLeftOut : null, null));
+  };
+  for (const node of eligible) {
+    if (heldBack.length === most) break;
+    if (!ranked.has(node)) place(node, whyBack(node));
+  }
+  const mayServe = new Set(eligible);
+  for (const node of nodes) {
+    if (heldBack.length + soon.length >= most) break;
+    if (node !== chosen && !mayServe.has(node)) place(node, null);
+  }
+  for (const node of leftOut?.nodes ?? []) place(node, leftOut?.why ?? null);
+  const found = [...inDoubt, ...heldBack, ...soon, ...rest];
+  for (const node of fleet?.all() ?? []) {
+    if (found.length >= most) break;
+    // The others were looked at.
+    if (!hasModel(node, request)) found.push(snapshot(node, look, whyNot(node, request, now, limits), null, null));
+  }
+  return found.slice(0, most);
+}
+
+function hasModel({ models }: NodeFacts, { model }: Placement): boolean {
+  return model === ANY_MODEL || models.has(model);
+}
+
 function valuesOf(node: NodeFacts, { request, now, limits }: Look<NodeFacts>): number[] {
-  return CRITERIA.map(({ value }) => value(node, request, now, limits));
+  return criteriaFor(request).map(({ value }) => value(node, request, now, limits));
 }
 
 function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
@@ -145,6 +194,7 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
     inMemory: node.loaded.has(request.model),
     knowsLoaded: node.knowsLoaded,
     loading: isLoading(node, request.model),
+    firstTokenMs: firstTokenMs(node, request, now),
     cpu: node.cpu,
     failures: node.trust.failures,
     values,
@@ -152,27 +202,29 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
   };
 }
 
-/** Why a node that may serve the request was held back by selection.ts or cold_start.ts: `warm` where others were not. */
-function heldBack<Node extends NodeFacts>(node: Node, look: Look<Node>, warm: boolean): string {
-  if (look.sameDigestOnly && !hasDigest(node, look.request)) return "it has another version of the model";
-  if (warm) return "another node has the model in memory";
-  if (isLoading(node, look.request.model)) return "it is loading the model, and so many wait that one more node does";
-  return "another node is loading the model";
+/** Why a node that may serve the request was held back by selection.ts or cold_start.ts, where the `ranked` ones were not. */
+function whyHeldBack<Node extends NodeFacts>(look: Look<Node>, ranked: ReadonlySet<Node>) {
+  const competing = new Set(look.competing);
+  const warm = Array.from(ranked).some(isWarm(look));
+  return (node: Node): string => {
+    if (look.sameDigestOnly && !hasDigest(node, look.request)) return "it has another version of the model";
+    if (competing.has(node)) return "a node that is full now is expected sooner";
+    if (warm) return "another node has the model in memory";
+    if (isLoading(node, look.request.model)) return "it is loading the model, and so many wait that one more node does";
+    return "another node is loading the model";
+  };
 }
 
 function isWarm({ request }: Look<NodeFacts>) {
   return (node: NodeFacts) => node.loaded.has(request.model) || !node.knowsLoaded;
 }
 
-/** The lower, the nearer it was to getting the request. */
-function nearness({ id, reason }: JudgedNode, chosen: string | null): number {
-  if (id === chosen) return 0;
-  if (reason === null) return 1;
-  return passesSoon(reason) ? 2 : 3;
-}
-
 /** The criterion by which `node` comes after `before`; null where there is none before it, or none in which they differ. */
-export function firstDifference(before: JudgedNode | undefined, node: JudgedNode): Criterion["name"] | null {
+export function firstDifference(
+  policy: LbPolicy,
+  before: JudgedNode | undefined,
+  node: JudgedNode,
+): Criterion["name"] | null {
   const index = node.values?.findIndex((value, each) => before?.values && before.values[each] !== value) ?? -1;
-  return CRITERIA[index]?.name ?? null;
+  return CRITERIA[policy][index]?.name ?? null;
 }

@@ -1,8 +1,11 @@
 /** May this node serve this request now, and if not, why not. The one predicate that combines a node's separate facts. */
 import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
 import type { Capability, NodeIntent } from "../../shared/protocol.ts";
+import type { LbPolicy } from "./criteria.ts";
 import type { Trust } from "./ejection.ts";
-import { type LivenessLimits, livenessOf } from "./liveness.ts";
+import type { Expected } from "./first_token.ts";
+import type { LivenessLimits } from "./liveness.ts";
+import type { Pace } from "./pace.ts";
 
 /** What is known of a node when a request is placed. Times are monotonic milliseconds. */
 export interface NodeFacts {
@@ -42,10 +45,16 @@ export interface NodeFacts {
   readonly reserved: number;
   /** Requests it works on at once, as far as that was learned: at most what it reported. */
   readonly slots: number;
+  /** What was measured of it. */
+  readonly pace: Pace;
+  /** Bytes of its models on disk, as far as it told them. */
+  readonly sizes: ReadonlyMap<ModelKey, number>;
   /** Ratio 0 to 1 from the last heartbeat. */
   readonly cpu: number;
   /** Rises with every reservation; the lowest was picked longest ago. */
   readonly lastPicked: number;
+  /** Rises with every node that joins. */
+  readonly joined: number;
 }
 
 /** What a request asks of a node besides the model. */
@@ -59,6 +68,8 @@ export interface Needs {
 
 /** A request as far as placing it goes. */
 export interface Placement {
+  /** The order by which nodes are compared; `first-token` where nothing is said. */
+  readonly policy?: LbPolicy;
   readonly model: ModelKey;
   /** Nodes that already failed this request. */
   readonly tried: ReadonlySet<string>;
@@ -67,8 +78,16 @@ export interface Placement {
   readonly digest: string | null;
   /** Requests for the same model that wait for a place. */
   readonly waiting: number;
+  /** What is measured of the model over all nodes; null while no first token was, and the first tokens decide nothing. */
+  readonly expected?: Expected | null;
+  /** Its options that a load depends on; a model in memory with others is loaded anew. */
+  readonly loadOptions?: string;
+  /** The node that answered the turn of the conversation before. */
+  readonly lastNode?: string | null;
   /** It waits already, or a node has had it: it is not to be lost to a machine that is only being restarted. */
   readonly accepted?: boolean;
+  /** Milliseconds for which it has waited. */
+  readonly waitedMs?: number;
 }
 
 export type Ineligible =
@@ -95,18 +114,29 @@ const PASSING: ReadonlySet<Ineligible> = new Set(["on trial, busy", "resting", "
 
 /** Null when `node` may serve `request` at monotonic `now`, else the first reason why not. */
 export function whyNot(node: NodeFacts, request: Placement, now: number, limits: LivenessLimits): Ineligible | null {
+  const { nodeId } = request.needs;
+  if (nodeId !== null && nodeId !== node.id) return "not the node asked for";
+  if (request.model !== ANY_MODEL && !node.models.has(request.model)) return "model not there";
+  return whyNotHolder(node, request, now, limits);
+}
+
+/** The same of a node that is known to have the model. */
+export function whyNotHolder(
+  node: NodeFacts,
+  request: Placement,
+  now: number,
+  limits: LivenessLimits,
+): Ineligible | null {
   const { needs } = request;
   if (needs.nodeId !== null && needs.nodeId !== node.id) return "not the node asked for";
-  if (request.model !== ANY_MODEL && !node.models.has(request.model)) return "model not there";
   if (!understands(node, needs)) return "agent too old";
-  if (now < (node.disbelieved.get(request.model) ?? 0)) return "model claim not believed";
-  if (request.tried.has(node.id)) return "already tried";
+  if (isBefore(now, node.disbelieved, request.model)) return "model claim not believed";
+  if (request.tried.size > 0 && request.tried.has(node.id)) return "already tried";
   if (!node.dialable) return whyNotDialled(node);
-  const liveness = livenessOf(now - node.lastHeardAt, limits);
-  if (liveness === "expired" || liveness === "gone") return "offline";
+  if (now - node.lastHeardAt >= limits.expiredMs) return "offline";
   if (node.intent !== "serving") return node.intent;
   if (!node.ollamaOk) return "Ollama not answering";
-  if (needs.slot && now < (node.unfit.get(request.model) ?? 0)) return "model does not fit";
+  if (needs.slot && isBefore(now, node.unfit, request.model)) return "model does not fit";
   if (node.trust.kind === "ejected") return "ejected";
   if (!needs.slot) return null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
@@ -117,6 +147,11 @@ export function whyNot(node: NodeFacts, request: Placement, now: number, limits:
 function whyNotDialled({ unproven, proving }: NodeFacts): Ineligible {
   if (!unproven) return "no usable address";
   return proving ? "proving its address" : "address not proven";
+}
+
+/** Most of the time there is nothing in these, and ten thousand nodes are asked. */
+function isBefore(now: number, until: ReadonlyMap<ModelKey, number>, model: ModelKey): boolean {
+  return until.size > 0 && now < (until.get(model) ?? 0);
 }
 
 /** True when the node's agent knows the kind of request; all of them know jobs. */
@@ -143,6 +178,6 @@ export function worthWaitingFor(node: NodeFacts, reason: Ineligible, request: Pl
 
 /** True when `model` is on its way into the node's memory, as far as this hub or the node's agent can tell. */
 export function isLoading(node: NodeFacts, model: ModelKey): boolean {
-  if (node.loaded.has(model)) return false;
+  if (node.starting.size + node.loading.size === 0 || node.loaded.has(model)) return false;
   return (node.starting.get(model) ?? 0) > 0 || node.loading.has(model);
 }

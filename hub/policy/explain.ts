@@ -1,8 +1,8 @@
 /** Why a request got the node it got, or none: a decision as people and pages read it. */
+import { CRITERIA } from "./criteria.ts";
 import { type Decision, firstDifference, type RouteFacts } from "./decision.ts";
 import { passesSoon } from "./eligibility.ts";
 import { summaryOf, whyInWords } from "./explain_words.ts";
-import { CRITERIA } from "./selection.ts";
 
 /** What a decision was about, for its explanation. */
 export interface About {
@@ -22,7 +22,7 @@ export function explain<Route extends RouteFacts>(
   { model, endpoint, at }: About,
   dialOrder: (routes: readonly Route[]) => readonly Route[],
 ) {
-  const { outcome, nodeId, ranked, others, notShown } = decision;
+  const { policy, outcome, nodeId, ranked, others, notShown } = decision;
   const hidden: { readonly not_shown?: number | undefined } = notShown > 0 ? { not_shown: notShown } : {};
   return {
     model,
@@ -31,7 +31,8 @@ export function explain<Route extends RouteFacts>(
     outcome,
     node_id: nodeId,
     summary: summaryOf(decision),
-    order: CRITERIA.map(({ name, meaning }) => ({ name, meaning })),
+    policy,
+    order: CRITERIA[policy].map(({ name, meaning }) => ({ name, meaning })),
     nodes: [...ranked, ...others].map((node, index) => ({
       node_id: node.id,
       rank: index < ranked.length ? index + 1 : null,
@@ -45,10 +46,11 @@ export function explain<Route extends RouteFacts>(
         slots: node.slots,
         in_memory: node.inMemory,
         loading: node.loading,
+        first_token_ms: node.firstTokenMs === null ? null : Math.round(node.firstTokenMs),
         cpu: node.cpu,
         failures: node.failures,
       },
-      decided_by: index < ranked.length ? firstDifference(ranked[index - 1], node) : null,
+      decided_by: index < ranked.length ? firstDifference(policy, ranked[index - 1], node) : null,
       held_back: node.heldBack,
       routes: dialOrder(node.routes).map(({ family, address, reachable, rttMs }) => ({
         family,

@@ -2,11 +2,13 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ejected, facts, LIMITS, MODEL, NOW, onTrial, placement } from "../testing/node_facts.ts";
+import { CRITERIA, compare, criteriaFor, type LbPolicy } from "./criteria.ts";
 import { type JudgeOptions, judge, type RouteFacts, type TellableNode } from "./decision.ts";
 import { newcomer } from "./ejection.ts";
 import { type NodeFacts, type Placement, whyNot } from "./eligibility.ts";
 import { type Explanation, explain } from "./explain.ts";
-import { CRITERIA, choose, compare, look } from "./selection.ts";
+import { UNKNOWN_PACE } from "./pace.ts";
+import { choose, look } from "./selection.ts";
 
 type Node = TellableNode<RouteFacts>;
 
@@ -21,10 +23,45 @@ const asks = (nodeId: string): Placement => ({ ...placement(), needs: { ...place
 const warm = { loaded: new Set([MODEL]), knowsLoaded: true };
 const cold = { knowsLoaded: true };
 const startsLoad = { ...cold, starting: new Map([[MODEL, 1]]) };
+const awaits: Placement = { ...placement(), expected: { firstTokenMs: 500, loadSpeed: 500_000, serviceMs: 2000 } };
+const leastBusy: Placement = { ...placement(), policy: "least-busy" };
 const back = { trust: { ...newcomer(0), readmittedAt: NOW } };
 
 test.each<[sentence: string, nodes: Node[], request?: Placement]>([
   ["b gets it: 0 of 4 slots used, before a (1 of 4).", [node("a", { reserved: 1 }), node("b")]],
+  [
+    "b gets it: its first token is expected soonest, 0.5 s with 0 of 4 slots used, before a (1 s with 1 of 4 slots used).",
+    [node("a", { ...warm, reserved: 1 }), node("b", warm)],
+    awaits,
+  ],
+  [
+    "b gets it: its first token is expected soonest, 1 s with 1 of 4 slots used, before a (2.5 s with 0 of 4 slots used and a load).",
+    [node("a", cold), node("b", { ...warm, reserved: 1 })],
+    awaits,
+  ],
+  [
+    "It waits: a could serve it, but a node that is full now is expected sooner; b (4 of 4 slots used) has no free slot.",
+    [
+      node("a", { ...cold, loaded: new Set(["other"]), pace: { ...UNKNOWN_PACE, overflow: 1 } }),
+      node("b", { ...warm, reserved: 4 }),
+    ],
+    awaits,
+  ],
+  [
+    "b gets it: it has the fewest requests at work (0), before a (1).",
+    [node("a", { reserved: 1 }), node("b")],
+    leastBusy,
+  ],
+  [
+    "b gets it: its CPU is less busy (12.1 %), before a (12.3 %).",
+    [node("a", { cpu: 0.123 }), node("b", { cpu: 0.121 })],
+    leastBusy,
+  ],
+  [
+    "b gets it: it joined first, and nothing else tells it and a apart.",
+    [node("a", { joined: 2 }), node("b", { joined: 1 })],
+    leastBusy,
+  ],
   [
     "b gets it: 1 of 4 slots used, before a (0 of 4, just back and given work slowly).",
     [node("a", back), node("b", { reserved: 1 })],
@@ -143,7 +180,8 @@ test("everything that decided is there, with the routes in the order of dialling
     outcome: "node",
     node_id: "b",
     summary: "b gets it: 0 of 4 slots used, before a (1 of 4).",
-    order: CRITERIA.map(({ name, meaning }) => ({ name, meaning })),
+    policy: "first-token",
+    order: CRITERIA["first-token"].map(({ name, meaning }) => ({ name, meaning })),
     nodes: [
       {
         node_id: "b",
@@ -152,7 +190,16 @@ test("everything that decided is there, with the routes in the order of dialling
         reason: null,
         why: null,
         passes_soon: false,
-        values: { heartbeat: "fresh", active_jobs: 0, slots: 4, in_memory: false, loading: false, cpu: 0, failures: 0 },
+        values: {
+          heartbeat: "fresh",
+          active_jobs: 0,
+          slots: 4,
+          in_memory: false,
+          loading: false,
+          first_token_ms: null,
+          cpu: 0,
+          failures: 0,
+        },
         decided_by: null,
         held_back: null,
         routes: [],
@@ -170,6 +217,7 @@ test("everything that decided is there, with the routes in the order of dialling
           slots: 4,
           in_memory: true,
           loading: false,
+          first_token_ms: null,
           cpu: 0.5,
           failures: 0,
         },
@@ -187,7 +235,16 @@ test("everything that decided is there, with the routes in the order of dialling
         reason: "on trial, busy",
         why: "failed lately and is busy with the one request it gets on trial",
         passes_soon: true,
-        values: { heartbeat: "fresh", active_jobs: 4, slots: 4, in_memory: false, loading: false, cpu: 0, failures: 0 },
+        values: {
+          heartbeat: "fresh",
+          active_jobs: 4,
+          slots: 4,
+          in_memory: false,
+          loading: false,
+          first_token_ms: null,
+          cpu: 0,
+          failures: 0,
+        },
         decided_by: null,
         held_back: null,
         routes: [],
@@ -255,6 +312,14 @@ const anyNode: fc.Arbitrary<Partial<NodeFacts>> = fc.record({
   slots: fc.integer({ min: 1, max: 8 }),
   cpu: fc.constantFrom(0, 0.1, 0.5, 1),
   lastPicked: fc.nat(5),
+  joined: fc.nat(5),
+  pace: fc.record({
+    firstToken: sometimes(new Map(), new Map([[MODEL, { value: 4000, count: 1 }]])),
+    load: sometimes(null, { value: 200_000, count: 1 }),
+    overflow: sometimes(Number.POSITIVE_INFINITY, 1),
+    loadOptions: sometimes(new Map(), new Map([[MODEL, ""]])),
+    usedAt: fc.constant(new Map()),
+  }),
 });
 const anyFleet = fc.oneof(
   fc.array(anyNode, { maxLength: 8 }),
@@ -270,6 +335,11 @@ const anyPlacement: fc.Arbitrary<Placement> = fc.record({
   }),
   digest: sometimes<string | null>(null, "x"),
   waiting: fc.constantFrom(0, 20),
+  policy: sometimes<LbPolicy>("first-token", "least-busy"),
+  expected: fc.constantFrom(null, { firstTokenMs: 500, loadSpeed: 500_000, serviceMs: 2000 }),
+  loadOptions: sometimes("", "num_ctx 8192"),
+  lastNode: sometimes<string | null>(null, "n1"),
+  waitedMs: sometimes(0, 5_000),
 });
 
 test("whatever the fleet and the request, it tells what was chosen, in the order and for the reasons of the choice", () => {
@@ -296,7 +366,7 @@ test("whatever the fleet and the request, it tells what was chosen, in the order
         if (!before) continue;
         const order = compare(find(before.node_id), find(after.node_id), request, NOW, LIMITS);
         expect(order).toBeLessThanOrEqual(0);
-        const decided = CRITERIA.find(({ value }) => {
+        const decided = criteriaFor(request).find(({ value }) => {
           const [one, other] = [find(before.node_id), find(after.node_id)];
           return value(one, request, NOW, LIMITS) !== value(other, request, NOW, LIMITS);
         });

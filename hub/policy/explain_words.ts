@@ -65,7 +65,7 @@ function whyThisOne(decision: Decision): string {
     const chosen = others.find(({ id }) => id === nodeId);
     return `${nodeId} gets it although it ${chosen ? whyInWords(chosen) : "is in doubt"}: no other node can serve it.`;
   }
-  if (second) return `${nodeId} gets it: ${advantage(first, second)}.`;
+  if (second) return `${nodeId} gets it: ${advantage(decision, first, second)}.`;
   const [held] = others.filter(({ heldBack }) => heldBack !== null);
   if (held) return `${nodeId} gets it: ${merit(first)}. ${couldServe(decision)}.`;
   if (others.length + decision.notShown === 0) return `${nodeId} gets it: there is no other node.`;
@@ -80,11 +80,15 @@ function merit(node: JudgedNode): string {
 }
 
 /** Why `first` goes before `second`. */
-function advantage(first: JudgedNode, second: JudgedNode): string {
+function advantage({ policy }: Decision, first: JudgedNode, second: JudgedNode): string {
   const other = second.id;
-  switch (firstDifference(first, second)) {
+  switch (firstDifference(policy, first, second)) {
     case "heartbeat":
       return `it was heard from lately, and ${other} has been silent for a while`;
+    case "first token":
+      return `its first token is expected soonest, ${token(first)}, before ${other} (${token(second)})`;
+    case "jobs":
+      return `it has the fewest requests at work (${first.activeJobs}), before ${other} (${second.activeJobs})`;
     case "busy":
       return `${used(first)} used${pace(first)}, before ${other} (${second.activeJobs} of ${second.slots}${pace(second)})`;
     case "in memory": {
@@ -97,6 +101,8 @@ function advantage(first: JudgedNode, second: JudgedNode): string {
       return `it failed less often lately (${first.failures} times in a row), before ${other} (${second.failures})`;
     case "longest ago":
       return `it is its turn, since ${other} is as good and was given a request more recently`;
+    case "joined":
+      return `it joined first, and nothing else tells it and ${other} apart`;
     case null:
       return `it comes before ${other} in the list and nothing else tells them apart`;
   }
@@ -160,6 +166,12 @@ function pace({ returning }: JudgedNode): string {
   return returning ? ", just back and given work slowly" : "";
 }
 
+/** What its first token counts as, and what that is made of. */
+function token({ firstTokenMs, activeJobs, slots, inMemory, knowsLoaded }: JudgedNode): string {
+  const seconds = Number(((firstTokenMs ?? 0) / 1000).toPrecision(2));
+  return `${seconds} s with ${activeJobs} of ${slots} slots used${inMemory || !knowsLoaded ? "" : " and a load"}`;
+}
+
 function percent(ratio: number): string {
-  return `${Math.round(ratio * 100)} %`;
+  return `${Math.round(ratio * 1000) / 10} %`;
 }

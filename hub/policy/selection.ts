@@ -1,8 +1,9 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
+import { bestOf } from "./criteria.ts";
 import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
-import { type LivenessLimits, livenessOf } from "./liveness.ts";
-import { busyness } from "./ramp.ts";
+import { firstTokenMs, latestFirstToken } from "./first_token.ts";
+import type { LivenessLimits } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
   | { readonly kind: "node"; readonly node: Node }
@@ -10,57 +11,6 @@ export type Choice<Node extends NodeFacts> =
   | { readonly kind: "wait" }
   /** No node will serve it. */
   | { readonly kind: "none" };
-
-/** One thing by which two nodes are compared. */
-export interface Criterion {
-  readonly name: "heartbeat" | "busy" | "in memory" | "cpu" | "failures" | "longest ago";
-  /** For people: who goes first. */
-  readonly meaning: string;
-  /** The lowest goes first. */
-  value(node: NodeFacts, request: Placement, now: number, limits: LivenessLimits): number;
-}
-
-/**
- * The order among nodes that may serve: the first criterion in which two differ decides. Jobs, CPU and failures are the
- * user's own. The hub's own count comes before the reported CPU: a heartbeat is up to 30 s old, and deciding by it herds
- * work onto one node.
- */
-export const CRITERIA: readonly [Criterion, Criterion, Criterion, Criterion, Criterion, Criterion] = [
-  {
-    name: "heartbeat",
-    meaning: "Heard from lately, before silent for a while",
-    value: (node, _, now, limits) => (livenessOf(now - node.lastHeardAt, limits) === "fresh" ? 0 : 1),
-  },
-  { name: "busy", meaning: "Fewest requests at work for each slot", value: (node, _, now) => busyness(node, now) },
-  {
-    name: "in memory",
-    meaning: "Has the model in memory",
-    value: (node, request) => (node.loaded.has(request.model) ? 0 : 1),
-  },
-  {
-    name: "cpu",
-    meaning: "Lowest CPU load, in steps of ten per cent",
-    // Less is noise, and would send everything to one of two equal machines for 30 s.
-    value: (node) => Math.round(node.cpu * 10),
-  },
-  { name: "failures", meaning: "Fewest failures in a row", value: (node) => node.trust.failures },
-  { name: "longest ago", meaning: "Given a request longest ago", value: (node) => node.lastPicked },
-];
-
-/** By name, not in a loop: called so, each is compiled into `compare`, which is measurably faster (half again as fast). */
-const [first, second, third, fourth, fifth, sixth] = CRITERIA;
-
-/** Negative when `a` goes before `b`, by the first of CRITERIA in which they differ. */
-export function compare(a: NodeFacts, b: NodeFacts, request: Placement, now: number, limits: LivenessLimits): number {
-  return (
-    first.value(a, request, now, limits) - first.value(b, request, now, limits) ||
-    second.value(a, request, now, limits) - second.value(b, request, now, limits) ||
-    third.value(a, request, now, limits) - third.value(b, request, now, limits) ||
-    fourth.value(a, request, now, limits) - fourth.value(b, request, now, limits) ||
-    fifth.value(a, request, now, limits) - fifth.value(b, request, now, limits) ||
-    sixth.value(a, request, now, limits) - sixth.value(b, request, now, limits)
-  );
-}
 
 /** A look at the fleet for one request: what came of it, and what it came from. */
 export interface Look<Node extends NodeFacts> {
@@ -70,10 +20,19 @@ export interface Look<Node extends NodeFacts> {
   /** Monotonic. */
   readonly now: number;
   readonly limits: LivenessLimits;
-  /** Those that may serve the request and compete for it: some that may can have been held back. */
-  readonly candidates: readonly Node[];
+  /** Those that may serve the request. */
+  readonly eligible: readonly Node[];
+  /** Those of them that are not held back for a load, */
+  readonly competing: readonly Node[];
+  /** but only where the first token is expected within so many milliseconds; else a full node is waited for. */
+  readonly latestMs: number;
   /** True when nodes with another manifest than `request.digest` were held back. */
   readonly sameDigestOnly: boolean;
+}
+
+/** True for one of `look.competing` whose first token is not expected too late. */
+export function isInTime(node: NodeFacts, { request, now, latestMs }: Look<NodeFacts>): boolean {
+  return latestMs === Number.POSITIVE_INFINITY || (firstTokenMs(node, request, now) ?? 0) <= latestMs;
 }
 
 /**
@@ -91,26 +50,32 @@ export function choose<Node extends NodeFacts>(
   return look(nodes, request, now, limits).choice;
 }
 
-/** The same as `choose`, with what the choice was made from. */
+/**
+ * The same as `choose`, with what the choice was made from. Where all of `fleet` are known to have the model, `why` need not
+ * look for it: `whyNotHolder`.
+ */
 export function look<Node extends NodeFacts>(
   fleet: Iterable<Node>,
   request: Placement,
   now: number,
   limits: LivenessLimits,
+  why = whyNot,
 ): Look<Node> {
   // Looked at twice, and a Map's values can be gone through only once.
-  const nodes = Array.from(fleet);
+  const nodes: readonly Node[] = Array.isArray(fleet) ? fleet : Array.from(fleet);
   if (request.digest !== null) {
     const same = nodes.filter((node) => hasDigest(node, request));
-    const { best, worthWaiting, candidates } = survey(same, request, now, limits);
+    const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
     if (best || worthWaiting) {
       const choice: Choice<Node> = best ? { kind: "node", node: best } : { kind: "wait" };
-      return { choice, nodes, request, now, limits, candidates, sameDigestOnly: true };
+      const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
+      return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
-  const found = survey(nodes, request, now, limits);
-  const { candidates } = found;
-  return { choice: choiceOf(found), nodes, request, now, limits, candidates, sameDigestOnly: false };
+  const found = survey(nodes, request, now, limits, why);
+  const { eligible, competing, latestMs } = found;
+  const choice = choiceOf(found);
+  return { choice, nodes, request, now, limits, eligible, competing, latestMs, sameDigestOnly: false };
 }
 
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
@@ -122,7 +87,9 @@ function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
 }
 
 interface Survey<Node> {
-  readonly candidates: readonly Node[];
+  readonly eligible: readonly Node[];
+  readonly competing: readonly Node[];
+  readonly latestMs: number;
   readonly best: Node | undefined;
   readonly worthWaiting: boolean;
   /** Used rather than refuse: not trusted at the moment. */
@@ -131,18 +98,20 @@ interface Survey<Node> {
 }
 
 function survey<Node extends NodeFacts>(
-  nodes: Iterable<Node>,
+  nodes: readonly Node[],
   request: Placement,
   now: number,
   limits: LivenessLimits,
+  why: typeof whyNot,
 ): Survey<Node> {
   const eligible: Node[] = [];
   const loads: Load[] = [];
+  const full: Node[] = [];
   let lastResort: Node | undefined;
   let worthWaiting = false;
   let doubtfulAndFull = false;
   for (const node of nodes) {
-    const reason = whyNot(node, request, now, limits);
+    const reason = why(node, request, now, limits);
     if (reason === null) {
       eligible.push(node);
     } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
@@ -151,18 +120,20 @@ function survey<Node extends NodeFacts>(
       continue;
     } else if (worthWaitingFor(node, reason, request, now)) {
       worthWaiting = true;
+      if (reason === "full") full.push(node);
     } else {
       continue;
     }
     if (isLoading(node, request.model)) loads.push(loadAt(node, request, now));
   }
-  const candidates = withoutNeedlessLoads(eligible, loads, request);
-  if (candidates.length < eligible.length) worthWaiting = true;
-  let best: Node | undefined;
-  for (const node of candidates) {
-    if (!best || compare(node, best, request, now, limits) < 0) best = node;
-  }
-  return { candidates, best, worthWaiting, lastResort, doubtfulAndFull };
+  const competing = request.policy === "least-busy" ? eligible : withoutNeedlessLoads(eligible, loads, request);
+  const latestMs = latestFirstToken(full, request, now);
+  const inTime = (node: Node) => (firstTokenMs(node, request, now) ?? 0) <= latestMs;
+  let best = bestOf(competing, request, now, limits);
+  // Mostly the best of all is in time.
+  if (best && !inTime(best)) best = bestOf(competing.filter(inTime), request, now, limits);
+  if (!best && eligible.length > 0) worthWaiting = true;
+  return { eligible, competing, latestMs, best, worthWaiting, lastResort, doubtfulAndFull };
 }
 
 function loadAt(node: NodeFacts, { model }: Placement, now: number): Load {

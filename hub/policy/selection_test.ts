@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ejected, facts, LIMITS, MODEL, NOW, onTrial, placement } from "../testing/node_facts.ts";
+import { compare } from "./criteria.ts";
 import { newcomer } from "./ejection.ts";
 import { type NodeFacts, passesSoon, whyNot } from "./eligibility.ts";
-import { choose, compare } from "./selection.ts";
+import { UNKNOWN_PACE } from "./pace.ts";
+import { choose } from "./selection.ts";
 
 const OTHER = "registry.ollama.ai/library/mistral:latest";
 
@@ -228,4 +230,42 @@ test("the comparison is transitive", () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+/** Nodes on which MODEL's first token takes a second and its load ten, where another model leaves for it. */
+const measured = (id: string, changes: Partial<NodeFacts> = {}) =>
+  facts({
+    id,
+    knowsLoaded: true,
+    sizes: new Map([[MODEL, 5e9]]),
+    pace: {
+      ...UNKNOWN_PACE,
+      firstToken: new Map([[MODEL, { value: 1000, count: 9 }]]),
+      load: { value: 500_000, count: 1 },
+      overflow: 10e9,
+    },
+    ...changes,
+  });
+const warm = (id: string, changes: Partial<NodeFacts> = {}) => measured(id, { loaded: new Set([MODEL]), ...changes });
+const inPlace = (id: string) => measured(id, { loaded: new Set([OTHER]) });
+const expected = { firstTokenMs: 1000, loadSpeed: 500_000, serviceMs: 8000 };
+
+test.each<[what: string, picked: string, nodes: NodeFacts[], waiting: number]>([
+  [
+    "one has it in memory and is busy, another would have to load it",
+    "warm",
+    [inPlace("b"), warm("warm", { reserved: 3 })],
+    0,
+  ],
+  [
+    "the one that has it in memory is full, another would lose a model",
+    "wait",
+    [inPlace("b"), warm("warm", { reserved: 4 })],
+    0,
+  ],
+  ["the same, and so many wait that a load is sooner", "b", [inPlace("b"), warm("warm", { reserved: 4 })], 20],
+  ["the one that has it in memory is full, another has room", "b", [measured("b"), warm("warm", { reserved: 4 })], 0],
+])("with measured first tokens, when %s: %s", (_, picked, nodes, waiting) => {
+  const choice = choose(nodes, { ...placement(), expected, waiting }, NOW, LIMITS);
+  expect(choice.kind === "node" ? choice.node.id : choice.kind).toBe(picked);
 });

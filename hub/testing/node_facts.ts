@@ -2,6 +2,7 @@
 import { modelKey } from "../../shared/model_name.ts";
 import { type Ejected, newcomer, type Trial } from "../policy/ejection.ts";
 import type { Needs, NodeFacts, Placement } from "../policy/eligibility.ts";
+import { UNKNOWN_PACE } from "../policy/pace.ts";
 
 /** The user's own numbers, in milliseconds. */
 export const LIMITS = { staleMs: 60_000, expiredMs: 90_000, goneMs: 180_000 };
@@ -36,8 +37,11 @@ export function facts(changes: Partial<NodeFacts> = {}): NodeFacts {
     restingUntil: 0,
     reserved: 0,
     slots: 4,
+    pace: UNKNOWN_PACE,
+    sizes: new Map(),
     cpu: 0,
     lastPicked: 0,
+    joined: 0,
     ...changes,
   };
 }

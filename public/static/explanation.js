@@ -1,5 +1,5 @@
 // The view of an explanation: which nodes a request could go to, in which order, by what, and why not to the others.
-import { count, percent, plural, roundTrip, UNKNOWN } from "./format.js";
+import { count, duration, percent, plural, roundTrip, UNKNOWN } from "./format.js";
 import { html, nothing } from "./lit.js";
 
 /**
@@ -34,10 +34,14 @@ const BEHIND = {
   cpu: "its CPU is busier",
   failures: "more failures in a row",
   "longest ago": "got a request more recently",
+  "first token": "its first token is expected later",
+  jobs: "more requests at work",
+  joined: "joined later",
 };
 
 const COLUMNS = [
   ["heartbeat", "Heartbeat"],
+  ["first token", "First token"],
   ["busy", "Slots used"],
   ["in memory", "Model in memory"],
   ["cpu", "CPU"],
@@ -51,8 +55,9 @@ const HEARTBEATS = { fresh: "recent", stale: "silent for a while", expired: "off
 const wordsFor = (words, key) => (Object.hasOwn(words, key) ? (words[key] ?? key) : key);
 
 /** A node's value in each column. @param {ExplainedNode["values"]} values @returns {Record<string, string>} */
-const valuesOf = ({ heartbeat, active_jobs, slots, in_memory, loading, cpu, failures }) => ({
+const valuesOf = ({ heartbeat, active_jobs, slots, in_memory, loading, first_token_ms, cpu, failures }) => ({
   heartbeat: wordsFor(HEARTBEATS, heartbeat),
+  "first token": first_token_ms == null ? "not measured" : duration(first_token_ms),
   busy: `${active_jobs} of ${slots}`,
   "in memory": in_memory ? "yes" : loading ? "loading" : "no",
   cpu: percent(cpu),
@@ -102,7 +107,7 @@ function nodeView(node, index, all, explanation) {
     <th role="rowheader" scope="row">${node.node_id}</th>
     <td role="cell" class="verdict" data-label="Verdict">${verdict(node, explanation, node.rank === null ? undefined : all[index - 1])}</td>
     ${COLUMNS.map(([name, label]) => {
-      const decided = node.decided_by === name;
+      const decided = node.decided_by === name || (name === "busy" && node.decided_by === "jobs");
       return html`<td role="cell" class=${decided ? "value decided" : "value"} data-label=${label}>
         ${values[name ?? ""]}${decided ? html` <span class="mark">decided</span>` : nothing}
       </td>`;

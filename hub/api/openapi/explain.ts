@@ -1,5 +1,6 @@
 /** `POST /explain` described, and what the log keeps of the same. */
 import { z } from "zod";
+import { LB_POLICIES } from "../../policy/criteria.ts";
 import type { Explanation } from "../../policy/explain.ts";
 import { REASONS } from "../../policy/explain_words.ts";
 import { EXPLAINED_PATHS } from "../explain.ts";
@@ -10,7 +11,17 @@ const explainRequest = z
   .looseObject({ model: z.string().optional() })
   .describe("A request as the route takes it; only what decides where it goes has to be there.");
 
-const CRITERION = z.enum(["heartbeat", "busy", "in memory", "cpu", "failures", "longest ago"]);
+const CRITERION = z.enum([
+  "heartbeat",
+  "first token",
+  "busy",
+  "in memory",
+  "cpu",
+  "failures",
+  "longest ago",
+  "jobs",
+  "joined",
+]);
 
 const criterion = z.object({ name: CRITERION, meaning: z.string().describe("Who goes first.") });
 
@@ -20,6 +31,10 @@ const nodeValues = z.object({
   slots: z.int().describe("Slots it may use now: fewer than it has for half a minute after it came back."),
   in_memory: z.boolean(),
   loading: z.boolean().describe("Whether it is bringing the model into memory."),
+  first_token_ms: z
+    .int()
+    .nullable()
+    .describe("In what time its first token is expected, loads weighed; null while none of the model was measured."),
   cpu: z.number().describe("Ratio 0 to 1, as of the last heartbeat."),
   failures: z.int().describe("In a row."),
 });
@@ -51,6 +66,7 @@ const fields = {
   outcome: z.enum(["node", "wait", "none"]),
   node_id: z.string().nullable().describe("Who gets it."),
   summary: z.string().describe("All of it in a sentence or two, for people."),
+  policy: z.enum(LB_POLICIES).describe("As LB_POLICY has it."),
   order: z.array(criterion).describe("By what nodes are compared; the first difference decides."),
   nodes: z.array(explainedNode).describe("The ranked ones first."),
   not_shown: z.int().optional().describe("Nodes that the log did not keep: of more than 64 it has the 16 best."),
@@ -124,6 +140,7 @@ export const EXPLAIN: Chapter = {
             outcome: "node",
             node_id: "gaming-pc",
             summary: "gaming-pc gets it: no other node can serve it now. attic is offline.",
+            policy: "first-token",
             order: [{ name: "busy", meaning: "Fewest requests at work for each slot" }],
             nodes: [
               {
@@ -139,6 +156,7 @@ export const EXPLAIN: Chapter = {
                   slots: 4,
                   in_memory: true,
                   loading: false,
+                  first_token_ms: 420,
                   cpu: 0.12,
                   failures: 0,
                 },

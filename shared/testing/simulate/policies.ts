@@ -3,8 +3,7 @@ import type { NodeRecord } from "../../../hub/node_record.ts";
 import { type Placement, whyNot } from "../../../hub/policy/eligibility.ts";
 import { type Choice, choose } from "../../../hub/policy/selection.ts";
 import { LIMITS } from "../../../hub/testing/node_facts.ts";
-import { loadMs, type Machine, type Work, type WorkTimes } from "./machine.ts";
-import { PROPOSED } from "./proposed/policy.ts";
+import { loadMs, type Machine, type Work } from "./machine.ts";
 import type { Fleet } from "./run.ts";
 
 export interface Policy {
@@ -19,24 +18,6 @@ export interface OpenPolicy {
   /** Whether requests wait in the hub; else all are sent at once and wait inside the nodes' Ollamas. */
   readonly queues: boolean;
   choose(request: Placement, work: Work): Choice<NodeRecord>;
-  /** A heartbeat of the node was taken in. */
-  heard?(node: NodeRecord): void;
-  sent?(work: Work, node: NodeRecord): void;
-  /** The first token came, `ms` after the request was sent. */
-  answered?(work: Work, nodeId: string, sent: Sent, ms: number): void;
-  /** It ended `ms` after it was sent; `times` where the answer told them. */
-  ended?(work: Work, nodeId: string, times: WorkTimes | null, ms: number): void;
-}
-
-/** How a request was sent. */
-export interface Sent {
-  readonly at: number;
-  /** The hub believed that the model was not in memory. */
-  readonly cold: boolean;
-  /** It believed that no other request waited there for a load. */
-  readonly alone: boolean;
-  /** Requests at the node, itself included. */
-  readonly atNode: number;
 }
 
 /** Those that have the model and are there, full or not: nginx and the user's program know nothing of slots. */
@@ -104,10 +85,33 @@ export const USERS_ORDER = atOnce(
 
 export const THIS_HUB: Policy = {
   name: "this hub",
-  rule: "`choose` of hub/policy/selection.ts as it is, before the hub's own waiting room.",
+  rule:
+    "The hub as it is (`LB_POLICY=first-token`), its waiting room included. The expected first token comes second in its order: " +
+    "what was measured of the node for this model, times one more than the requests at work there, half of it where the " +
+    "conversation's last turn was answered, and the load if it has to load: a fifth of it where there is room, three times " +
+    "where another model has to leave. A full node is waited for while it is expected sooner than any free one.",
   open: ({ registry, clock }) => ({
     queues: true,
     choose: (request) => choose(registry.all(), request, clock.now(), LIMITS),
+  }),
+};
+
+export const LEAST_BUSY: Policy = {
+  name: "least-busy",
+  rule: "The hub with `LB_POLICY=least-busy`: the user's order, among nodes that have a free slot; else the request waits.",
+  open: ({ registry, clock }) => ({
+    queues: true,
+    choose: (request) =>
+      choose(registry.all(), { ...request, policy: "least-busy", expected: null }, clock.now(), LIMITS),
+  }),
+};
+
+export const WITHOUT_FIRST_TOKENS: Policy = {
+  name: "hub, not measuring",
+  rule: "`first-token` as long as nothing was measured: jobs per slot decide, then what is in memory.",
+  open: ({ registry, clock }) => ({
+    queues: true,
+    choose: (request) => choose(registry.all(), { ...request, expected: null }, clock.now(), LIMITS),
   }),
 };
 
@@ -172,4 +176,4 @@ function playOn(machine: Machine, now: number, work: Work | null) {
 }
 
 export const BASELINES: readonly Policy[] = [RANDOM, ROUND_ROBIN, LEAST_CONNECTIONS, USERS_ORDER];
-export const POLICIES: readonly Policy[] = [...BASELINES, THIS_HUB, PROPOSED, ORACLE];
+export const POLICIES: readonly Policy[] = [...BASELINES, LEAST_BUSY, WITHOUT_FIRST_TOKENS, THIS_HUB, ORACLE];

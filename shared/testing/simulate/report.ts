@@ -1,8 +1,7 @@
 /** What the simulations came to, as a text for the terminal and as docs/scheduling.md. */
 import { DEFAULT_CONTEXT, KEEP_ALIVE_MS, SERIAL_SHARE } from "./machine.ts";
 import { type Figures, OBJECTIVE_MS, PATIENCE_MS } from "./outcome.ts";
-import { LEAST_CONNECTIONS, type Policy, THIS_HUB, USERS_ORDER } from "./policies.ts";
-import { PROPOSED } from "./proposed/policy.ts";
+import { LEAST_BUSY, LEAST_CONNECTIONS, type Policy, THIS_HUB, USERS_ORDER } from "./policies.ts";
 import type { Scenario } from "./scenario.ts";
 import { LENGTHS_STATED } from "./token_lengths.ts";
 
@@ -109,9 +108,9 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
 export function documentOf({ cells, seeds, version }: Report): string {
   const scenarios = [...new Set(cells.map(({ scenario }) => scenario))];
   const policies = [...new Set(cells.map(({ policy }) => policy))];
-  const all = [PROPOSED, THIS_HUB].flatMap((policy) => verdicts(cells, policy));
+  const all = [THIS_HUB].flatMap((policy) => verdicts(cells, policy));
   const loads = [...new Set(cells.map(({ load }) => load))];
-  const compared = [LEAST_CONNECTIONS, USERS_ORDER, THIS_HUB, PROPOSED];
+  const compared = [LEAST_CONNECTIONS, USERS_ORDER, LEAST_BUSY, THIS_HUB];
   return `# Scheduling: what choosing a machine is worth
 
 Written by \`bun run simulate\` (version ${version}, seeds ${seeds.join(", ")}); nothing here is typed by hand.

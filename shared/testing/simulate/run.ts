@@ -2,9 +2,10 @@
  * One simulation: the hub's own registry, waiting room and policy in virtual time, before simulated machines. What stands
  * here instead of hub/dispatch.ts is its loop without the network: see, choose, wait or reserve, send, learn.
  */
+import { loadOptionsOf } from "../../../hub/api/load_options.ts";
 import { createWaitingRoom, type Ticket } from "../../../hub/capacity.ts";
-import type { NodeRecord } from "../../../hub/node_record.ts";
-import type { Placement } from "../../../hub/policy/eligibility.ts";
+import { type Continuity, createConversations } from "../../../hub/conversations.ts";
+import { placement } from "../../../hub/placement.ts";
 import { slotWaitMs } from "../../../hub/policy/learned_slots.ts";
 import { createRegistry, type Registry } from "../../../hub/registry.ts";
 import type { Reservation } from "../../../hub/reservation.ts";
@@ -14,7 +15,7 @@ import { heartbeat } from "../../protocol.ts";
 import { seededRandom } from "../lab/seeded_random.ts";
 import { createMachine, type Machine, type Work, type WorkTimes } from "./machine.ts";
 import { type Ended, type Outcome, PATIENCE_MS } from "./outcome.ts";
-import type { Policy, Sent } from "./policies.ts";
+import type { Policy } from "./policies.ts";
 import { type Arrival, arrivals, followUp, type Scenario } from "./scenario.ts";
 import { type VirtualClock, virtualClock } from "./virtual_clock.ts";
 
@@ -55,7 +56,7 @@ interface Open {
   readonly arrivedAt: number;
   readonly native: boolean;
   firstMs: number | null;
-  sent: (Sent & { readonly reservation: Reservation; readonly nodeId: string }) | null;
+  sent: { readonly at: number; readonly nodeId: string; readonly reservation: Reservation } | null;
   over: boolean;
 }
 
@@ -70,8 +71,10 @@ export async function run(options: RunOptions): Promise<Outcome> {
     liveness: LIMITS,
     ejection: { maxFailures: MAX_FAILURES },
     ipPreference: "ipv6",
-    onCapacity: () => room.wake(),
+    onCapacity: (node) => room.wake(node?.models),
   });
+  const conversations = createConversations(registry);
+  const hub = { policy: "first-token", registry, waitingRoom: room, conversations } as const;
   const machines = new Map<string, Machine>();
   const chance = random.fork("policy");
   const policy = options.policy.open({ clock, registry, machines, random: chance.next });
@@ -94,8 +97,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
         if (!request?.sent) return;
         const now = clock.now();
         request.firstMs = now - request.arrivedAt;
-        request.sent.reservation.answered();
-        policy.answered?.(work, nodeId, request.sent, now - request.sent.at);
+        request.sent.reservation.answered(now - request.sent.at);
+        const node = registry.get(nodeId);
+        if (node) conversations.servedBy({ key: modelKey(work.model), continuity: continuityOf(work) }, node);
       },
       ended(work: Work, times: WorkTimes) {
         const request = open.get(work.id);
@@ -115,7 +119,6 @@ export async function run(options: RunOptions): Promise<Outcome> {
             registry.waitedForSlot(nodeId, { waitMs, totalMs: ms, atNode: sent.reservation.atNode });
           }
         }
-        policy.ended?.(work, nodeId, request.native ? times : null, ms);
         end(request, "served");
         const next = followUp(request.arrival, clock.now());
         if (next) comes(next);
@@ -183,17 +186,12 @@ export async function run(options: RunOptions): Promise<Outcome> {
   async function serve(request: Open): Promise<void> {
     const { work } = request;
     const model = modelKey(work.model);
+    const loadOptions = loadOptionsOf(work.context === null ? {} : { num_ctx: work.context });
+    const job = { key: model, needs: NEEDS, continuity: continuityOf(work), loadOptions };
     let ticket: Ticket | null = null;
     for (;;) {
-      const placement: Placement = {
-        model,
-        tried: NONE_TRIED,
-        needs: NEEDS,
-        digest: null,
-        waiting: room.waitingFor(model),
-        accepted: ticket !== null,
-      };
-      const choice = policy.choose(placement, work);
+      const history = { tried: NONE_TRIED, accepted: ticket !== null, waitedMs: clock.now() - request.arrivedAt };
+      const choice = policy.choose(placement(job, hub, history), work);
       if (choice.kind === "none") {
         ticket?.leave();
         return end(request, "refused");
@@ -208,12 +206,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
         return end(request, "gave up");
       }
       const { node } = choice;
-      const cold = !node.loaded.has(model);
-      const alone = node.starting.size === 0;
-      const reservation = registry.reserve(node.id, model, true, String(work.id));
+      const reservation = registry.reserve(node.id, model, true, String(work.id), loadOptions);
       ticket?.leave();
-      request.sent = { at: clock.now(), cold, alone, atNode: reservation.atNode, nodeId: node.id, reservation };
-      policy.sent?.(work, node);
+      request.sent = { at: clock.now(), nodeId: node.id, reservation };
       const machine = machines.get(node.id);
       if (!machine) throw new Error(`no machine ${node.id}`);
       machine.submit(work, clock.now());
@@ -249,8 +244,6 @@ export async function run(options: RunOptions): Promise<Outcome> {
         },
         null,
       );
-      const node = registry.get(spec.id);
-      if (node) policy.heard?.(node);
     };
     look();
     // Not all in the same instant afterwards.
@@ -298,5 +291,7 @@ const NEVER = new AbortController().signal;
 const NONE_TRIED: ReadonlySet<string> = new Set();
 const NEEDS = { capability: "ollama", nodeId: null, slot: true } as const;
 
-/** A node as policies see it. */
-export type SeenNode = NodeRecord;
+function continuityOf({ conversation, knownTokens }: Work): Continuity {
+  if (conversation === null) return { kind: "none" };
+  return { kind: "conversation", id: String(conversation), begun: knownTokens > 0 };
+}

@@ -119,7 +119,7 @@ test.each([
   ["createRegistry", "hub/registry.ts"],
   ["choose", "hub/policy/selection.ts"],
   ["whyNot", "hub/policy/eligibility.ts"],
-  ["withoutNeedlessLoads", "hub/policy/cold_start.ts"],
+  ["placement", "hub/placement.ts"],
   ["slotWaitMs", "hub/policy/learned_slots.ts"],
 ])("%s is the product's, imported from %s", (name, file) => {
   const escaped = file.replaceAll("/", "\\/").replaceAll(".", "\\.");

@@ -1,12 +1,7 @@
 import { expect, test } from "bun:test";
-import { facts, MODEL, NOW, placement } from "../../../../hub/testing/node_facts.ts";
-import {
-  expectedOf,
-  firstTokenStep,
-  type PacedNode,
-  type PacedPlacement,
-  withoutLaterThanWaiting,
-} from "./first_token.ts";
+import { facts, MODEL, NOW, placement } from "../testing/node_facts.ts";
+import type { NodeFacts, Placement } from "./eligibility.ts";
+import { expectedOf, firstTokenMs, firstTokenStep, latestFirstToken } from "./first_token.ts";
 import { type Pace, UNKNOWN_PACE } from "./pace.ts";
 
 const GB = 1e9;
@@ -18,15 +13,15 @@ const pace = (firstTokenMs: number | null, changes: Partial<Pace> = {}): Pace =>
   ...changes,
 });
 
-const node = (id: string, changes: Partial<PacedNode> = {}): PacedNode => ({
+const node = (id: string, changes: Partial<NodeFacts> = {}): NodeFacts => ({
   ...facts({ id, knowsLoaded: true, loaded: new Set([MODEL]) }),
   pace: pace(1000),
   sizes: new Map([[MODEL, 5 * GB]]),
   ...changes,
 });
-const cold = (id: string, changes: Partial<PacedNode> = {}) => node(id, { loaded: new Set(), ...changes });
+const cold = (id: string, changes: Partial<NodeFacts> = {}) => node(id, { loaded: new Set(), ...changes });
 
-const request = (changes: Partial<PacedPlacement> = {}): PacedPlacement => ({
+const request = (changes: Partial<Placement> = {}): Placement => ({
   ...placement(),
   expected: { firstTokenMs: 1000, loadSpeed: (5 * GB) / 10_000, serviceMs: 8000 },
   loadOptions: "",
@@ -35,13 +30,13 @@ const request = (changes: Partial<PacedPlacement> = {}): PacedPlacement => ({
 });
 
 /** The one that is expected first, or "same". */
-function sooner(a: PacedNode, b: PacedNode, asked = request()): string {
+function sooner(a: NodeFacts, b: NodeFacts, asked = request()): string {
   const [one, other] = [firstTokenStep(a, asked, NOW), firstTokenStep(b, asked, NOW)];
   return one === other ? "same" : one < other ? a.id : b.id;
 }
 
 const OTHER = "other";
-const withOther = (changes: Partial<PacedNode> = {}) =>
+const withOther = (changes: Partial<NodeFacts> = {}) =>
   cold("in place", {
     loaded: new Set([OTHER]),
     sizes: new Map([
@@ -52,7 +47,7 @@ const withOther = (changes: Partial<PacedNode> = {}) =>
     ...changes,
   });
 
-test.each<[what: string, a: PacedNode, b: PacedNode, sooner: string]>([
+test.each<[what: string, a: NodeFacts, b: NodeFacts, sooner: string]>([
   ["a fast one before a slow one", node("fast"), node("slow", { pace: pace(2000) }), "fast"],
   ["less than a quarter more is no difference", node("a"), node("b", { pace: pace(1050) }), "same"],
   ["an idle one before a busy one", node("idle"), node("busy", { reserved: 1 }), "idle"],
@@ -108,10 +103,12 @@ test("without anything measured nothing is expected: all are the same", () => {
 });
 
 const full = node("full", { reserved: 4 });
-const left = (candidates: PacedNode[], asked = request(), worth: PacedNode[] = [full]) =>
-  withoutLaterThanWaiting(candidates, worth, asked, NOW).map(({ id }) => id);
+const left = (candidates: NodeFacts[], asked = request(), worth: NodeFacts[] = [full]) =>
+  candidates
+    .filter((each) => (firstTokenMs(each, asked, NOW) ?? 0) <= latestFirstToken(worth, asked, NOW))
+    .map(({ id }) => id);
 
-test.each<[what: string, candidates: PacedNode[], waiting: number, left: string[]]>([
+test.each<[what: string, candidates: NodeFacts[], waiting: number, left: string[]]>([
   ["another has it in memory", [node("b")], 0, ["b"]],
   ["another has room for it", [cold("b")], 0, ["b"]],
   ["another would lose a model for it", [withOther()], 0, []],
@@ -122,7 +119,13 @@ test.each<[what: string, candidates: PacedNode[], waiting: number, left: string[
   expect(left(candidates, request({ waiting }))).toEqual(ids);
 });
 
-test.each<[what: string, asked: PacedPlacement, worth: PacedNode[]]>([
+test("who has waited for twice as long as the free node would have taken waits no more", () => {
+  // A second, and three loads of ten: another model has to leave.
+  expect(left([withOther()], request({ waitedMs: 61_999 }))).toEqual([]);
+  expect(left([withOther()], request({ waitedMs: 62_000 }))).toEqual(["in place"]);
+});
+
+test.each<[what: string, asked: Placement, worth: NodeFacts[]]>([
   ["nothing is expected", request({ expected: null }), [full]],
   ["it runs no model", request({ needs: { ...placement().needs, slot: false } }), [full]],
   ["the full one has not got the model either", request(), [cold("full", { reserved: 4 })]],

@@ -1,25 +1,8 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
-import { isLoading, type NodeFacts, type Placement } from "../../../../hub/policy/eligibility.ts";
-import { busyness } from "../../../../hub/policy/ramp.ts";
-import type { ModelKey } from "../../../model_name.ts";
-import { bytesOf, type Pace, UNKNOWN_SIZE } from "./pace.ts";
-
-/** A node with what was measured of it. */
-export interface PacedNode extends NodeFacts {
-  readonly pace: Pace;
-  /** Bytes of its models on disk. */
-  readonly sizes: ReadonlyMap<ModelKey, number>;
-}
-
-/** A request with what is expected of it. */
-export interface PacedPlacement extends Placement {
-  /** Null while no first token of the model was measured anywhere: then nothing is expected, and jobs decide. */
-  readonly expected: Expected | null;
-  /** Its options that a load depends on; a model in memory with others is loaded anew. */
-  readonly loadOptions: string;
-  /** The node that answered the turn of the conversation before. */
-  readonly lastNode: string | null;
-}
+import type { ModelKey } from "../../shared/model_name.ts";
+import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
+import { bytesOf, UNKNOWN_SIZE } from "./pace.ts";
+import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
 export interface Expected {
@@ -39,12 +22,14 @@ const LOAD_WITH_ROOM = 0.2;
 const LOAD_IN_PLACE = 3;
 /** Part of the first token's time on the node whose cache still has the conversation's turns before. */
 const KNOWN_CONVERSATION = 0.5;
+/** Times what a free node takes: after that wait it is taken, whatever was expected of those that are full. */
+const LONG_WAIT = 2;
 /** Less than a quarter more is no difference: what was measured is not more exact than that. */
 const STEP = Math.log(1.25);
 
 /** What is expected of requests for `model`, from what was measured of `nodes`; `serviceMs` as the registry has it. */
 export function expectedOf(
-  nodes: Iterable<Pick<PacedNode, "pace">>,
+  nodes: Iterable<Pick<NodeFacts, "pace">>,
   model: ModelKey,
   serviceMs: number | null,
 ): Expected | null {
@@ -61,42 +46,59 @@ export function expectedOf(
 }
 
 /** By which nodes are compared: whole steps of a quarter more each; 0 where nothing is expected. */
-export function firstTokenStep(node: PacedNode, request: PacedPlacement, now: number): number {
-  return request.expected ? Math.round(Math.log(1 + firstTokenMs(node, request, now)) / STEP) : 0;
+export function firstTokenStep(node: NodeFacts, request: Placement, now: number): number {
+  const ms = firstTokenMs(node, request, now);
+  return ms === null ? 0 : stepOf(ms);
+}
+
+/** No node's step is below this; quickly told, so that most busy nodes need no closer look. */
+export function leastFirstTokenStep(node: NodeFacts, request: Placement): number {
+  const { expected } = request;
+  return expected ? stepOf(expected.firstTokenMs * knownPart(node, request) * (1 + node.reserved)) : 0;
 }
 
 /**
- * Of `candidates`, those from which the first token is not expected later than from one of `full` once the requests that
- * wait have been served: a full node that is fast and has the model is worth waiting for, as long as not too many do.
+ * Milliseconds up to which a first token may be expected from a free node: later ones are not worth it, because one of
+ * `full` is expected sooner once the requests that wait have been served. A full node that is fast and has the model is
+ * worth waiting for, as long as not too many do, and not for ever.
  */
-export function withoutLaterThanWaiting<Node extends PacedNode>(
-  candidates: readonly Node[],
-  full: readonly Node[],
-  request: PacedPlacement,
-  now: number,
-): readonly Node[] {
-  if (!request.expected || !request.needs.slot) return candidates;
-  const having = (node: Node) => isReady(node, request) || isLoading(node, request.model);
-  const worth = full.filter(having);
-  if (worth.length === 0) return candidates;
-  const slots = [...worth, ...candidates.filter(having)].reduce((sum, node) => sum + node.slots, 0);
-  const inLine = request.waiting + (request.accepted ? 0 : 1);
-  const waitMs = (inLine * request.expected.serviceMs) / slots;
-  const soonest = Math.min(...worth.map((node) => waitMs + firstTokenMs(node, request, now)));
-  return candidates.filter((node) => firstTokenMs(node, request, now) <= soonest);
+export function latestFirstToken(full: readonly NodeFacts[], request: Placement, now: number): number {
+  const { expected, needs, model, waiting, accepted, waitedMs = 0 } = request;
+  if (!expected || !needs.slot) return Number.POSITIVE_INFINITY;
+  let [slots, soonest] = [0, Number.POSITIVE_INFINITY];
+  for (const node of full) {
+    if (!isReady(node, request) && !isLoading(node, model)) continue;
+    slots += node.slots;
+    soonest = Math.min(soonest, firstTokenMs(node, request, now) ?? 0);
+  }
+  if (slots === 0) return Number.POSITIVE_INFINITY;
+  const inLine = waiting + (accepted ? 0 : 1);
+  // What was expected may not come: who has waited for long by what a free node takes waits no more for another.
+  return Math.max((inLine * expected.serviceMs) / slots + soonest, waitedMs / LONG_WAIT);
 }
 
-/** Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed. */
-function firstTokenMs(node: PacedNode, request: PacedPlacement, now: number): number {
+/**
+ * Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed; null where nothing is
+ * expected.
+ */
+export function firstTokenMs(node: NodeFacts, request: Placement, now: number): number | null {
   const { expected, model } = request;
-  if (!expected) return 0;
-  const alone = node.pace.firstToken.get(model)?.value ?? expected.firstTokenMs;
-  const known = request.lastNode === node.id ? KNOWN_CONVERSATION : 1;
-  const own = alone * known * (1 + busyness(node, now) * node.slots);
+  if (!expected) return null;
+  // What was measured since then counts with the next look over all nodes.
+  const alone = Math.max(node.pace.firstToken.get(model)?.value ?? 0, expected.firstTokenMs);
+  const own = alone * knownPart(node, request) * (1 + busyness(node, now) * node.slots);
   return isReady(node, request) ? own : own + weighedLoadMs(node, request, expected, now);
 }
 
-function weighedLoadMs(node: PacedNode, { model }: Placement, { loadSpeed }: Expected, now: number): number {
+function stepOf(ms: number): number {
+  return Math.round(Math.log(1 + ms) / STEP);
+}
+
+function knownPart({ id }: NodeFacts, { lastNode }: Placement): number {
+  return lastNode === id ? KNOWN_CONVERSATION : 1;
+}
+
+function weighedLoadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, now: number): number {
   const loadMs = (each: ModelKey) => (node.sizes.get(each) ?? UNKNOWN_SIZE) / (node.pace.load?.value ?? loadSpeed);
   // An Ollama loads one model at a time.
   let ms = 0;
@@ -105,13 +107,13 @@ function weighedLoadMs(node: PacedNode, { model }: Placement, { loadSpeed }: Exp
 }
 
 /** True when `model` is in memory as the request needs it. Older agents do not say what is. */
-function isReady(node: PacedNode, { model, loadOptions }: PacedPlacement): boolean {
+function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boolean {
   if (!node.knowsLoaded) return true;
   return node.loaded.has(model) && (node.pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
 }
 
 /** True as far as is known when no other model has to leave for `model`, nor itself as it is loaded now. */
-function hasRoom({ loaded, loadingSince, sizes, pace }: PacedNode, model: ModelKey): boolean {
+function hasRoom({ loaded, loadingSince, sizes, pace }: NodeFacts, model: ModelKey): boolean {
   if (loaded.has(model) || loadingSince.has(model)) return false;
   if (loaded.size + loadingSince.size === 0) return true;
   let bytes = (sizes.get(model) ?? UNKNOWN_SIZE) + bytesOf(loaded, sizes);

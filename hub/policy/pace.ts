@@ -1,5 +1,5 @@
 /** How fast a node is, as measured by the hub's own requests: what its first tokens took, what its loads took. */
-import type { ModelKey } from "../../../model_name.ts";
+import type { ModelKey } from "../../shared/model_name.ts";
 
 /** A mean of what was seen, in which the newest count most once there were many. */
 export interface Average {
