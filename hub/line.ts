@@ -10,6 +10,9 @@ import type { FailureKind } from "./policy/failover.ts";
 /** Milliseconds between two looks whether a load that nobody waits for any more is over. */
 const LOAD_LOOK_MS = 250;
 
+/** Made once: the trace of an error takes longer to write down than an answer to end. */
+const NOT_WANTED = new Error("not wanted any more");
+
 export interface AttemptTimes {
   /** Milliseconds until the first byte of the answer (`NODE_REQUEST_TIMEOUT`). */
   readonly firstByteMs: number;
@@ -104,7 +107,7 @@ export function openLine(
   }
   function close(): void {
     release();
-    abort.abort(new Error("not wanted any more"));
+    abort.abort(NOT_WANTED);
   }
 
   return {
