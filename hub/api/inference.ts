@@ -34,13 +34,13 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
       const model = path === "/api/show" ? modelOf(fields) : textOf(goField(fields, "model"));
       // Without a name that could be one, any node's Ollama says best what is wrong with the request.
       const key = isModelName(model) ? modelKey(model) : ANY_MODEL;
-      const search = new URL(request.url).search;
       const unloads = isUnload(path, fields);
       return {
         model,
         key,
         stream: isStreamed(fields, streams),
-        path: PATHS.ollama + path + search,
+        // Without the query: Ollama would take a model out of it before the one in a form, on which was judged here.
+        path: PATHS.ollama + path,
         headers: {
           ...headersForOllama(request.headers),
           // Not as the client wrote it: what is no name may be megabytes, which no node takes in a header.

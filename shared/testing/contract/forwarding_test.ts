@@ -101,6 +101,19 @@ describe("what reaches Ollama", () => {
     }
   });
 
+  test("no query: a model in it would come before the one in a form, which is the one the hub has judged", async () => {
+    const form = new FormData();
+    form.set("model", "llama3.2");
+    form.set("file", new Blob(["RIFF"]), "a.wav");
+    const bodies: [string, FormData | string][] = [["/v1/audio/transcriptions", form], ...ROUTES];
+    for (const [path, body] of bodies) {
+      const answer = await fetch(`${hub.url}${path}?model=nope&MODEL=x`, { method: "POST", body });
+      await answer.text();
+      expect([path, answer.status]).toEqual([path, 200]);
+      expect(ollama.newest(path).target).toBe(path);
+    }
+  });
+
   test("a compressed body stays compressed, and says so", async () => {
     const path = "/v1/chat/completions";
     const body = Bun.zstdCompressSync('{"model":"llama3.2","messages":[{"role":"user","content":"packed"}]}');
