@@ -5,6 +5,7 @@ import { HEADERS, PATHS } from "../../shared/protocol.ts";
 import type { Face } from "../job.ts";
 import { TOO_DEEP } from "../skim_json.ts";
 import { continuityOf } from "./continuity.ts";
+import { FORM_UNREADABLE } from "./form_fields.ts";
 import { goField } from "./go_fields.ts";
 import { type Fields, isForm, NESTED_TOO_DEEPLY, readFields } from "./request_fields.ts";
 import type { ServedRoute } from "./serve.ts";
@@ -29,8 +30,8 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
     async read(_, bytes, request) {
       const fields = await readFields(bytes, request.headers, path);
       if (fields === TOO_DEEP) return { problem: NESTED_TOO_DEEPLY };
-      // Readers of forms are less alike than those of JSON: what one of them takes for a cloud's model stays here.
-      if (fields === undefined && isForm(path, request.headers)) return { problem: "The form could not be read" };
+      // Readers of forms are less alike than those of JSON: what another one might take for a model stays here.
+      if (fields === undefined && isForm(path, request.headers)) return { problem: FORM_UNREADABLE };
       const model = path === "/api/show" ? modelOf(fields) : textOf(goField(fields, "model"));
       // Without a name that could be one, any node's Ollama says best what is wrong with the request.
       const key = isModelName(model) ? modelKey(model) : ANY_MODEL;

@@ -1,6 +1,7 @@
 /** The fields of a request's body, whatever it is packed in: JSON, compressed JSON, or a form. */
 import { createZstdDecompress } from "node:zlib";
 import { skimJson } from "../skim_json.ts";
+import { readForm } from "./form_fields.ts";
 
 /** Levels of a body; what programs send has fewer than twenty. */
 export const DEEPEST_BODY = 64;
@@ -63,17 +64,4 @@ function unpack(bytes: Uint8Array): Promise<Uint8Array> {
     // Broken further on or not: what came before counts.
     unpacked.on("error", end).on("close", end).end(bytes);
   });
-}
-
-async function readForm(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<Fields> {
-  try {
-    const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
-    // Of fields of one name Go takes the first; and names of form fields mind their case.
-    const fields = Array.from(form.entries())
-      .filter(([name]) => name === name.toLowerCase())
-      .map(([name, value]) => [name, typeof value === "string" ? value : `(${value.size} bytes)`]);
-    return Object.fromEntries(fields.reverse());
-  } catch {
-    return undefined;
-  }
 }

@@ -73,7 +73,7 @@ async function form(fields: readonly [name: string, value: string | Blob][]): Pr
 test("a form's texts are read, and of its files how large they are", async () => {
   const [body, headers] = await form([
     ["model", "whisper"],
-    ["file", new Blob([new Uint8Array(3_000)])],
+    ["file", new File([new Uint8Array(3_000)], "a.wav")],
     ["response_format", "text"],
   ]);
   const fields = { model: "whisper", file: "(3000 bytes)", response_format: "text" };
