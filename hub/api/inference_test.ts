@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ANY_MODEL, modelKey } from "../../shared/model_name.ts";
 import { HEADERS } from "../../shared/protocol.ts";
+import { createBodyBudget } from "../body_budget.ts";
 import { inferenceRoute, modelOf } from "./inference.ts";
 import { SERVED } from "./ollama.ts";
 import type { Draft } from "./serve.ts";
@@ -15,7 +16,8 @@ const optionsOf = (path: string) => {
 async function draft(path: string, body: unknown, headers: Record<string, string> = {}, query = ""): Promise<Draft> {
   const bytes = new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
   const request = new Request(`http://hub:8000${path}${query}`, { method: "POST", headers });
-  const read = await inferenceRoute(optionsOf(path)).read("id", bytes, request);
+  const read = await inferenceRoute(optionsOf(path)).read("id", bytes, request, createBodyBudget(100_000_000));
+  if (typeof read === "string") throw new Error(read);
   if ("problem" in read) throw new Error(read.problem);
   return read;
 }
