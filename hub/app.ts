@@ -55,6 +55,8 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
   app.use(async (context, next) => {
     await next();
     context.header(HEADERS.hubBootId, hub.bootId);
+    // No browser may take for a page what is not labelled as one, least of all what a node said.
+    context.header("x-content-type-options", "nosniff");
   });
   app.use(guard(hub, app.routes));
   app.use(cors(hub.allowedOrigins, hub.log));

@@ -12,6 +12,8 @@ export interface BodyBudget {
   readonly taken: number;
   /** The place of one request's body, empty at first. */
   open(): BodyShare;
+  /** What `work` gives, begun when all that was given here before has ended: for what makes much of little. */
+  oneByOne<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export interface BodyShare {
@@ -26,10 +28,16 @@ export interface BodyShare {
 /** A budget of `size` bytes with nothing in it. */
 export function createBodyBudget(size: number): BodyBudget {
   let taken = 0;
+  let last: Promise<unknown> = Promise.resolve();
   return {
     size,
     get taken() {
       return taken;
+    },
+    oneByOne(work) {
+      const done = last.then(work);
+      last = done.catch(() => {});
+      return done;
     },
     open() {
       let held = 0;

@@ -68,6 +68,25 @@ test("bytes written anew take the place of those that came, which are freed at o
   expect(anew.byteLength).toBe(0);
 });
 
+test("what is done one by one is done in its order, and goes on when one of it fails", async () => {
+  const { oneByOne } = createBodyBudget(MB);
+  const told: string[] = [];
+  const work = (name: string) => async () => {
+    told.push(`${name} begins`);
+    await Bun.sleep(1);
+    told.push(`${name} ends`);
+    if (name === "b") throw new Error("b failed");
+    return name;
+  };
+  const done = await Promise.allSettled(["a", "b", "c"].map((name) => oneByOne(work(name))));
+  expect(told).toEqual(["a begins", "a ends", "b begins", "b ends", "c begins", "c ends"]);
+  expect(done.map((each) => (each.status === "fulfilled" ? each.value : String(each.reason)))).toEqual([
+    "a",
+    "Error: b failed",
+    "c",
+  ]);
+});
+
 test("whatever is opened, grown and released, the sum is exact, never above the limit, and zero at the end", () => {
   const step = fc.record({ which: fc.nat(9), bytes: fc.nat(300_000), release: fc.boolean() });
   fc.assert(

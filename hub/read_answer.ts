@@ -1,5 +1,4 @@
 /** What a node's HTTP response is worth: an answer, whole or begun, or a failure with its kind. */
-import { headersToPassOn } from "../shared/http_headers.ts";
 import { parseJson, parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
@@ -7,6 +6,7 @@ import { errorIn } from "./faces/answer_body.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job } from "./job.ts";
 import { AttemptError, type ByteSource, type Line } from "./line.ts";
+import { headersFromNode } from "./node_headers.ts";
 import type { Route } from "./node_record.ts";
 import { readAnswer, readErrorLine } from "./policy/failover.ts";
 import { skimJson } from "./skim_json.ts";
@@ -38,7 +38,7 @@ interface Origin {
 /** Reads `response` as far as it takes: to its end, or of a stream to its first frame. Rejects with an AttemptError. */
 export async function readAnswerOf(job: Job, from: Origin, response: Response, line: Line): Promise<AttemptOutcome> {
   const { status } = response;
-  const head = { status, headers: headersToPassOn(response.headers) };
+  const head = { status, headers: headersFromNode(response.headers) };
   const source = line.read(response);
   if (status !== 200) {
     const answer = { ...head, bytes: await readAll(source), rest: null };

@@ -1,5 +1,4 @@
 /** One management request to one node: sent once, its answer read as it comes, its end written down. */
-import { headersToPassOn } from "../shared/http_headers.ts";
 import { parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { type Method, withoutQuery } from "../shared/ollama_routes.ts";
@@ -8,6 +7,7 @@ import { type Delivery, deliver, type Parcel, type RouteFailure, withTicket } fr
 import { errorIn } from "./faces/answer_body.ts";
 import { type ForwardDeps, notSent } from "./forward.ts";
 import { asAttemptError, type Line, openLine } from "./line.ts";
+import { headersFromNode } from "./node_headers.ts";
 import type { NodeRecord, Route } from "./node_record.ts";
 import { readAll } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
@@ -122,7 +122,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
       kind: "answered",
       node,
       status,
-      headers: headersToPassOn(response.headers),
+      headers: headersFromNode(response.headers),
       read: source.read,
       end: (error) => end(error === null ? "ok" : status < 400 ? "failed" : "rejected", error),
     };

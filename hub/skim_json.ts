@@ -83,9 +83,10 @@ function filterFor(known: ReadonlySet<string>): (bytes: Uint8Array, from: number
   };
 }
 
-/** A name as Go compares it: two letters outside of ASCII count as the ones they look like. */
+/** A name as Go compares it: the long s and the sign for Kelvin count as the letters they look like. */
 export function fold(name: string): string {
-  return name.replaceAll("ſ", "s").replaceAll("K", "k").toLowerCase();
+  // In lower case the one is a k already, the other still itself.
+  return name.toLowerCase().replaceAll("ſ", "s");
 }
 
 /** `value`, parsed when it is short, else as far as it can be told in few words. */

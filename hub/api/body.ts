@@ -48,9 +48,21 @@ export async function readBody(context: Context<HubEnv>, limit: number, budget?:
   return body;
 }
 
-/** Why a body is refused that is not too large in itself. */
-export function noRoom({ size }: BodyBudget): string {
-  return `it holds ${Math.floor(size / 1e6)} MB of other requests already (MAX_BUFFERED_MB)`;
+/** The status for a body that was not read, and in a sentence, or for 503 in half of one, why. */
+export function whyUnread(
+  kind: Exclude<Body["kind"], "whole">,
+  { maxBody, bodyBudget }: { readonly maxBody: number; readonly bodyBudget: BodyBudget },
+): { readonly status: 400 | 413 | 503; readonly why: string } {
+  switch (kind) {
+    case "too large":
+      return { status: 413, why: `The body is larger than ${maxBody / 1e6} MB (MAX_BODY_MB)` };
+    case "no room": {
+      const held = Math.floor(bodyBudget.size / 1e6);
+      return { status: 503, why: `it holds ${held} MB of other requests already (MAX_BUFFERED_MB)` };
+    }
+    case "broken off":
+      return { status: 400, why: "The body broke off before its end" };
+  }
 }
 
 /**
@@ -88,7 +100,7 @@ async function read(request: Request, limit: number, share: BodyShare | undefine
 }
 
 /** `pieces` as one, each freed as soon as it is copied: held to the end, and left to the collector, they were all of it again. */
-function join(pieces: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+export function join(pieces: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   let at = 0;
   for (const piece of pieces) {

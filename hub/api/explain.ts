@@ -8,12 +8,12 @@ import { type About, type Explanation, explain } from "../policy/explain.ts";
 import { look } from "../policy/selection.ts";
 import type { Registry } from "../registry.ts";
 import { isTooDeep } from "../skim_json.ts";
-import { type HubEnv, noRoom, readBody, releaser } from "./body.ts";
+import { type HubEnv, readBody, releaser, whyUnread } from "./body.ts";
 import { inferenceRoute } from "./inference.ts";
 import { jobsRoute } from "./jobs.ts";
 import { SERVED } from "./ollama.ts";
 import { DEEPEST_BODY, isForm } from "./request_fields.ts";
-import { type Draft, isRefusedCloud, needsOf, type ServeDeps, type ServedRoute } from "./serve.ts";
+import { type Draft, isRefusedCloud, needsOf, type Read, type ServeDeps, type ServedRoute } from "./serve.ts";
 import { holdersOf } from "./unload.ts";
 
 const JOBS = "/jobs";
@@ -56,10 +56,11 @@ async function answer(context: Context<HubEnv>, hub: ServeDeps): Promise<Respons
   const route = ROUTES.get(path);
   if (!route) return refuse(400, `path: must be one of ${EXPLAINED_PATHS.join(", ")}`);
   const body = await readBody(context, hub.maxBody, hub.bodyBudget);
-  if (body.kind === "too large") return refuse(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`);
-  if (body.kind === "no room") return refuse(503, `The hub cannot take it now: ${noRoom(hub.bodyBudget)}`);
-  if (body.kind === "broken off") return refuse(400, "The body broke off before its end");
-  const draft = await readDraft(route, path, body.bytes, context.req.raw);
+  const draft = body.kind === "whole" ? await readDraft(route, path, body.bytes, context.req.raw, hub) : body.kind;
+  if (typeof draft === "string") {
+    const { status, why } = whyUnread(draft, hub);
+    return refuse(status, status === 503 ? `The hub cannot take it now: ${why}` : why);
+  }
   if ("problem" in draft) return refuse(400, draft.problem);
   // No await from here on: what is told is one moment.
   const decision = decide(draft, route, context.req.raw.headers, hub);
@@ -73,11 +74,12 @@ async function readDraft(
   path: string,
   bytes: Uint8Array<ArrayBuffer>,
   request: Request,
-): Promise<Draft | { readonly problem: string }> {
+  { bodyBudget }: ServeDeps,
+): Promise<Read> {
   const sent = path === JOBS ? withPrompt(bytes) : bytes;
   const asked = path === TRANSCRIPTIONS && !isForm(path, request.headers) ? await formOf(bytes, request) : null;
-  const draft = await route.read("", asked?.bytes ?? sent, asked?.request ?? request);
-  if (!("problem" in draft) && (typeof draft.json !== "object" || draft.json === null)) {
+  const draft = await route.read("", asked?.bytes ?? sent, asked?.request ?? request, bodyBudget);
+  if (typeof draft === "object" && !("problem" in draft) && (typeof draft.json !== "object" || draft.json === null)) {
     return { problem: 'The body is not valid JSON: expected a request such as {"model": "llama3"}' };
   }
   return draft;

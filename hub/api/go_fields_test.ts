@@ -20,6 +20,11 @@ test.each<[json: unknown, value: unknown]>([
   expect(goField(json, "model")).toEqual(value);
 });
 
+test("letters that only look like others are those, as in Go", () => {
+  expect(goField({ "\u212aeep_alive": 0 }, "keep_alive")).toBe(0);
+  expect(goField({ "\u017ftream": true }, "stream")).toBe(true);
+});
+
 test("what JavaScript gives every object is no field of it", () => {
   for (const name of ["constructor", "tostring", "__proto__", "hasownproperty"]) {
     expect(goField(JSON.parse("{}"), name)).toBeUndefined();

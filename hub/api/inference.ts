@@ -5,10 +5,12 @@ import { HEADERS, PATHS } from "../../shared/protocol.ts";
 import type { Face } from "../job.ts";
 import { TOO_DEEP } from "../skim_json.ts";
 import { continuityOf } from "./continuity.ts";
+import { FORM_UNREADABLE } from "./form_fields.ts";
 import { goField } from "./go_fields.ts";
 import { loadOptionsOf } from "./load_options.ts";
 import { type Fields, isForm, NESTED_TOO_DEEPLY, readFields } from "./request_fields.ts";
 import type { ServedRoute } from "./serve.ts";
+import { NO_ROOM } from "./unpack.ts";
 
 /** When the answer is a stream. */
 export type Streams = "unless refused" | "when asked" | "never";
@@ -27,23 +29,25 @@ export function inferenceRoute({ path, face, streams, slot = true }: InferenceOp
   return {
     face,
     capability: "ollama",
-    async read(_, bytes, request) {
-      const fields = await readFields(bytes, request.headers, path);
+    async read(_, bytes, request, budget) {
+      const { headers, signal } = request;
+      const fields = await readFields(bytes, headers, { path, budget, signal });
+      if (fields === NO_ROOM) return "no room";
       if (fields === TOO_DEEP) return { problem: NESTED_TOO_DEEPLY };
-      // Readers of forms are less alike than those of JSON: what one of them takes for a cloud's model stays here.
-      if (fields === undefined && isForm(path, request.headers)) return { problem: "The form could not be read" };
+      // Readers of forms are less alike than those of JSON: what another one might take for a model stays here.
+      if (fields === undefined && isForm(path, headers)) return { problem: FORM_UNREADABLE };
       const model = path === "/api/show" ? modelOf(fields) : textOf(goField(fields, "model"));
       // Without a name that could be one, any node's Ollama says best what is wrong with the request.
       const key = isModelName(model) ? modelKey(model) : ANY_MODEL;
-      const search = new URL(request.url).search;
       const unloads = isUnload(path, fields);
       return {
         model,
         key,
         stream: isStreamed(fields, streams),
-        path: PATHS.ollama + path + search,
+        // Without the query: Ollama would take a model out of it before the one in a form, on which was judged here.
+        path: PATHS.ollama + path,
         headers: {
-          ...headersForOllama(request.headers),
+          ...headersForOllama(headers),
           // Not as the client wrote it: what is no name may be megabytes, which no node takes in a header.
           ...(key === ANY_MODEL ? {} : { [HEADERS.model]: encodeURIComponent(shortName(key)) }),
           ...(unloads ? { [HEADERS.noSlot]: "1" } : {}),

@@ -1,6 +1,8 @@
 /** The fields of a request's body, whatever it is packed in: JSON, compressed JSON, or a form. */
-import { createZstdDecompress } from "node:zlib";
+import type { BodyBudget } from "../body_budget.ts";
 import { skimJson } from "../skim_json.ts";
+import { readForm } from "./form_fields.ts";
+import { readUnpacked } from "./unpack.ts";
 
 /** Levels of a body; what programs send has fewer than twenty. */
 export const DEEPEST_BODY = 64;
@@ -8,11 +10,19 @@ export const DEEPEST_BODY = 64;
 /** What is said of a body with more of them. */
 export const NESTED_TOO_DEEPLY = "The body is nested too deeply";
 
-/** What was found in a body: usually an object, undefined where nothing could be read, TOO_DEEP where nobody should. */
+/**
+ * What was found in a body: usually an object, undefined where nothing could be read, TOO_DEEP where nobody should, and
+ * NO_ROOM where the hub cannot now.
+ */
 export type Fields = unknown;
 
-/** Bytes after unpacking; Ollama's own limit for compressed requests. */
-const LARGEST_UNPACKED = 20 * 1024 * 1024;
+/** For which of Ollama's routes a body is read, and what is needed for it where bodies there may be compressed. */
+export interface ReadFor {
+  readonly path: string;
+  readonly budget: BodyBudget;
+  /** Aborted when nobody wants to know any more. */
+  readonly signal: AbortSignal;
+}
 
 /** The one route that takes a form instead of JSON. */
 const TRANSCRIPTIONS = "/v1/audio/transcriptions";
@@ -39,42 +49,13 @@ export function isForm(path: string, headers: Headers): boolean {
 }
 
 /**
- * Reads what is in `bytes`, a body for Ollama's route `path`. Labels count only where they do for Ollama, and names are
- * found in the order and case in which Go finds them, or the hub and Ollama would read different things. Never throws:
- * Ollama itself judges what cannot be read here.
+ * Reads what is in `bytes`, a body for the route `on`; without it, for one that takes JSON alone. Labels count only where
+ * they do for Ollama, and names are found in the order and case in which Go finds them, or the hub and Ollama would read
+ * different things. Never throws: Ollama itself judges what cannot be read here.
  */
-export async function readFields(bytes: Uint8Array<ArrayBuffer>, headers: Headers, path = ""): Promise<Fields> {
-  if (path === TRANSCRIPTIONS) return readForm(bytes, headers.get("content-type") ?? "");
-  const zstd = path.startsWith("/v1/") && /^zstd$/i.test(headers.get("content-encoding") ?? "");
-  return skimJson(zstd ? await unpack(bytes) : bytes, { known: KNOWN, texts: TEXTS, deepest: DEEPEST_BODY });
-}
-
-/** As much of it as Ollama would read: it stops at the end of the object, whatever comes after, whole or broken. */
-function unpack(bytes: Uint8Array): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  return new Promise((resolve) => {
-    const unpacked = createZstdDecompress();
-    const end = () => resolve(Buffer.concat(pieces));
-    unpacked.on("data", (piece: Uint8Array) => {
-      pieces.push(piece);
-      size += piece.byteLength;
-      if (size > LARGEST_UNPACKED) unpacked.destroy();
-    });
-    // Broken further on or not: what came before counts.
-    unpacked.on("error", end).on("close", end).end(bytes);
-  });
-}
-
-async function readForm(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<Fields> {
-  try {
-    const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
-    // Of fields of one name Go takes the first; and names of form fields mind their case.
-    const fields = Array.from(form.entries())
-      .filter(([name]) => name === name.toLowerCase())
-      .map(([name, value]) => [name, typeof value === "string" ? value : `(${value.size} bytes)`]);
-    return Object.fromEntries(fields.reverse());
-  } catch {
-    return undefined;
-  }
+export async function readFields(bytes: Uint8Array, headers: Headers, on?: ReadFor): Promise<Fields> {
+  if (on?.path === TRANSCRIPTIONS) return readForm(bytes, headers.get("content-type") ?? "");
+  const read = (json: Uint8Array) => skimJson(json, { known: KNOWN, texts: TEXTS, deepest: DEEPEST_BODY });
+  const isPacked = /^zstd$/i.test(headers.get("content-encoding") ?? "");
+  return isPacked && on?.path.startsWith("/v1/") ? readUnpacked(bytes, read, on.budget, on.signal) : read(bytes);
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
+import { createBodyBudget } from "../body_budget.ts";
 import { readFields } from "./request_fields.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -12,8 +13,10 @@ const SPEECH = "/v1/audio/transcriptions";
 const json = '{"model":"llama3","messages":[]}';
 const read = { model: "llama3", messages: [] };
 
-const fieldsOf = (body: Bytes, headers: Record<string, string> = {}, path = CHAT) =>
-  readFields(body, new Headers(headers), path);
+const fieldsOf = (body: Bytes, headers: Record<string, string> = {}, path = CHAT) => {
+  const on = { path, budget: createBodyBudget(100_000_000), signal: new AbortController().signal };
+  return readFields(body, new Headers(headers), path === "" ? undefined : on);
+};
 
 test.each<[what: string, headers: Record<string, string>, path: string]>([
   ["without a type", {}, "/api/chat"],
@@ -73,7 +76,7 @@ async function form(fields: readonly [name: string, value: string | Blob][]): Pr
 test("a form's texts are read, and of its files how large they are", async () => {
   const [body, headers] = await form([
     ["model", "whisper"],
-    ["file", new Blob([new Uint8Array(3_000)])],
+    ["file", new File([new Uint8Array(3_000)], "a.wav")],
     ["response_format", "text"],
   ]);
   const fields = { model: "whisper", file: "(3000 bytes)", response_format: "text" };

@@ -14,7 +14,7 @@ import { ANYBODY, type Caller } from "../policy/callers.ts";
 import type { Needs } from "../policy/eligibility.ts";
 import { livenessOf } from "../policy/liveness.ts";
 import type { RequestLog } from "../request_log.ts";
-import { boundIdleTimeout, type HubEnv, hangUpOf, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
+import { boundIdleTimeout, type HubEnv, hangUpOf, liftIdleTimeout, readBody, releaser, whyUnread } from "./body.ts";
 import { refusedModel } from "./model_rule.ts";
 import { unloadEverywhere } from "./unload.ts";
 
@@ -43,14 +43,15 @@ export type Draft = Pick<
   readonly unloads?: boolean;
 };
 
-type Read = Draft | { readonly problem: string };
+/** "no room" where reading it would take more than the hub can hold now. */
+export type Read = Draft | { readonly problem: string } | "no room";
 
 /** One route: how its requests are read and its errors are worded. */
 export interface ServedRoute {
   readonly face: Face;
   readonly capability: Capability;
   /** The request in `bytes`, or a sentence that says what is wrong with it: which field, and why. */
-  read(id: string, bytes: Uint8Array<ArrayBuffer>, request: Request): Read | Promise<Read>;
+  read(id: string, bytes: Uint8Array<ArrayBuffer>, request: Request, budget: BodyBudget): Read | Promise<Read>;
 }
 
 /** Milliseconds for which nodes are not asked again for a model that none of them has. */
@@ -83,8 +84,8 @@ async function open(
   const id = crypto.randomUUID();
   const request = context.req.raw;
   const body = await readBody(context, hub.maxBody, hub.bodyBudget);
-  const read = body.kind === "whole" ? await route.read(id, body.bytes, request) : null;
-  const draft = read === null || "problem" in read ? null : read;
+  const read = body.kind === "whole" ? await route.read(id, body.bytes, request, hub.bodyBudget) : body.kind;
+  const draft = typeof read === "string" || "problem" in read ? null : read;
   const model = draft?.model ?? "";
   const record = hub.requestLog.begin({
     requestId: id,
@@ -101,11 +102,10 @@ async function open(
   const { face } = route;
   // No closure here may name what was read: it would hold it as long as the record.
   const stop = (refusal: Refusal) => refuse({ id, model, face, record }, refusal);
-  if (body.kind === "too large") {
-    return stop(notPassed(413, `The body is larger than ${hub.maxBody / 1e6} MB (MAX_BODY_MB)`));
+  if (typeof read === "string") {
+    const { status, why } = whyUnread(read, hub);
+    return stop(status === 503 ? { kind: "exhausted", message: why } : notPassed(status, why));
   }
-  if (body.kind === "no room") return stop({ kind: "exhausted", message: noRoom(hub.bodyBudget) });
-  if (read === null) return stop(notPassed(400, "The body broke off before its end"));
   if ("problem" in read) return stop(notPassed(400, read.problem));
   const caller = context.get("caller") ?? ANYBODY;
   const refused = refusedModel(caller, read.key, read.model);

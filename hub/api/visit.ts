@@ -10,7 +10,7 @@ import type { HubAnswer } from "../job.ts";
 import type { NodeRecord } from "../node_record.ts";
 import type { Errand } from "../send.ts";
 import { isTooDeep } from "../skim_json.ts";
-import { boundIdleTimeout, type HubEnv, liftIdleTimeout, noRoom, readBody, releaser } from "./body.ts";
+import { boundIdleTimeout, type HubEnv, liftIdleTimeout, readBody, releaser, whyUnread } from "./body.ts";
 import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 import type { ServeDeps } from "./serve.ts";
 
@@ -142,22 +142,17 @@ export function refuseIfOff(context: Context<HubEnv>, hub: ManageDeps): Response
 }
 
 /** The body of `context`'s request, or what to answer to one that cannot be read. */
-export async function readWhole(
-  context: Context<HubEnv>,
-  { maxBody, bodyBudget }: ManageDeps,
-): Promise<Uint8Array<ArrayBuffer> | Refusal> {
-  const body = await readBody(context, maxBody, bodyBudget);
+export async function readWhole(context: Context<HubEnv>, hub: ManageDeps): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const body = await readBody(context, hub.maxBody, hub.bodyBudget);
   if (body.kind === "whole") {
     return isTooDeep(body.bytes, DEEPEST_BODY) ? nativeError(400, NESTED_TOO_DEEPLY) : body.bytes;
   }
-  if (body.kind === "broken off") return nativeError(400, "The body broke off before its end");
-  if (body.kind === "no room") {
-    return {
-      ...nativeError(503, `the hub cannot take more at the moment, please try again: ${noRoom(bodyBudget)}`),
-      retryAfterSeconds: 5,
-    };
-  }
-  return nativeError(413, `The body is larger than ${maxBody / 1e6} MB (MAX_BODY_MB)`);
+  const { status, why } = whyUnread(body.kind, hub);
+  if (status !== 503) return nativeError(status, why);
+  return {
+    ...nativeError(503, `the hub cannot take more at the moment, please try again: ${why}`),
+    retryAfterSeconds: 5,
+  };
 }
 
 function errorOf(text: string): string {

@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 const CONNECTION_HEADERS = ["date", "connection", "keep-alive", "content-length", "transfer-encoding"];
-/** What a hub adds to its answers; the last one shows the others to web pages. */
+/** What a hub adds to its answers; the last two are for web pages: to show them the others, and that none is a page. */
 const HUB_HEADERS = [
   "x-request-id",
   "x-node-id",
@@ -19,6 +19,7 @@ const HUB_HEADERS = [
   "x-hub-boot-id",
   "x-queue-position",
   "access-control-expose-headers",
+  "x-content-type-options",
 ];
 
 /** All headers of an answer, names in lower case; a repeated one as a list. */

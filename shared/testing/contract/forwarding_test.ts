@@ -44,6 +44,11 @@ const ROUTES: [path: string, body: string][] = [
   ["/v1/messages", odd(`"model":"llama3.2","max_tokens":9,${MESSAGES}`)],
 ];
 
+/** A part of a form whose boundary is B. */
+const part = (head: string, content: string) => `--B\r\n${head}\r\n\r\n${content}\r\n`;
+const MODEL = 'Content-Disposition: form-data; name="model"';
+const GOOD = part(MODEL, "llama3.2") + part('Content-Disposition: form-data; name="file"; filename="a.wav"', "RIFF");
+
 const CLIENT = {
   "Content-Type": "text/plain; charset=utf-8; odd=1",
   "User-Agent": "ollama-python/0.6.2 (x86_64 linux) Python/3.12",
@@ -101,6 +106,19 @@ describe("what reaches Ollama", () => {
     }
   });
 
+  test("no query: a model in it would come before the one in a form, which is the one the hub has judged", async () => {
+    const form = new FormData();
+    form.set("model", "llama3.2");
+    form.set("file", new Blob(["RIFF"]), "a.wav");
+    const bodies: [string, FormData | string][] = [["/v1/audio/transcriptions", form], ...ROUTES];
+    for (const [path, body] of bodies) {
+      const answer = await fetch(`${hub.url}${path}?model=nope&MODEL=x`, { method: "POST", body });
+      await answer.text();
+      expect([path, answer.status]).toEqual([path, 200]);
+      expect(ollama.newest(path).target).toBe(path);
+    }
+  });
+
   test("a compressed body stays compressed, and says so", async () => {
     const path = "/v1/chat/completions";
     const body = Bun.zstdCompressSync('{"model":"llama3.2","messages":[{"role":"user","content":"packed"}]}');
@@ -127,5 +145,20 @@ describe("what reaches Ollama", () => {
     const request = ollama.newest(path);
     expect(headerOf(request, "content-type")).toBe(type);
     expect(Buffer.from(request.body).equals(Buffer.from(body))).toBe(true);
+  });
+
+  test.each<[what: string, body: string]>([
+    ["a name in another encoding", `${part("Content-Disposition: form-data; name*=utf-8''model", "nope")}${GOOD}--B--`],
+    ["blanks behind a boundary", `--B  ${part(MODEL, "nope").slice(3)}${GOOD}--B--`],
+    ["two names of one part", `${part(`${MODEL}\r\nContent-Disposition: form-data; name="x"`, "nope")}${GOOD}--B--`],
+  ])("no form that the hub and Ollama would read differently: %s", async (_, body) => {
+    const path = "/v1/audio/transcriptions";
+    const before = ollama.count(path);
+    const headers = { "Content-Type": "multipart/form-data; boundary=B" };
+    const answer = await fetch(hub.url + path, { method: "POST", body, headers });
+    expect(answer.status).toBe(400);
+    const error = { message: expect.stringContaining("The form could not be read"), type: "invalid_request_error" };
+    expect(await answer.json()).toEqual({ error: { ...error, param: null, code: null } });
+    expect(ollama.count(path)).toBe(before);
   });
 });

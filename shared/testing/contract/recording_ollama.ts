@@ -11,6 +11,8 @@ export interface RecordingOllama {
   readonly port: number;
   /** The newest request for `path`. @throws Error when there was none. */
   newest(path: string): HttpRequest;
+  /** How many there were. */
+  count(path: string): number;
   stop(): void;
 }
 
@@ -45,6 +47,7 @@ export async function startRecordingOllama(): Promise<RecordingOllama> {
       if (found === undefined) throw new Error(`nothing came for ${path}`);
       return found;
     },
+    count: (path) => requests.filter((request) => request.path === path).length,
     stop: () => {
       listener.shut();
       listener.resetAll();
