@@ -50,6 +50,8 @@ const OPENING = 100;
 const PATIENCE_MS = 60_000;
 /** The line before the one that ends a chunked body. */
 const NO_CHUNK = "0\r";
+/** A header that a body without chunks has. */
+const SIZED = /^content-length: /im;
 const BODY_END = "0\r\n\r\n";
 const FAILURES_TOLD = 3;
 
@@ -60,6 +62,8 @@ interface Reading {
   last: string;
   chunks: number;
   done: boolean;
+  /** The length of the body was told: nothing comes behind the last line. */
+  sized: boolean;
   onFirst: () => void;
   onEnd: () => void;
 }
@@ -91,8 +95,9 @@ async function readStreams({ port, pace, kind, streams, warmMs, windowMs }: Load
         if (data.chunks++ === 0) data.onFirst();
         delays?.push(at - written);
       } else if (line.includes('"done":true')) data.done = true;
+      else if (SIZED.test(line)) data.sized = true;
       else if (line.includes('"error"') || line.startsWith("HTTP/1.1 5")) failures.push(line);
-      if (isEnd) conclude(socket);
+      if (isEnd || (data.done && data.sized)) conclude(socket);
     }
   }
 
@@ -112,7 +117,15 @@ async function readStreams({ port, pace, kind, streams, warmMs, windowMs }: Load
       end.resolve();
     };
     ended.push(end.promise);
-    const data: Reading = { rest: "", last: "", chunks: 0, done: false, onFirst: first.resolve, onEnd: finish };
+    const data: Reading = {
+      rest: "",
+      last: "",
+      chunks: 0,
+      done: false,
+      sized: false,
+      onFirst: first.resolve,
+      onEnd: finish,
+    };
     try {
       const socket = await Bun.connect<Reading>({
         hostname: "127.0.0.1",
@@ -177,7 +190,7 @@ async function readOneByOne({ port, pace, warmMs, windowMs }: Load): Promise<voi
         const hadFirst = received.includes('"@');
         received += bytes.toString("latin1");
         if (!hadFirst && received.includes('"@') && sentAt > measureFrom) waits.push(at - sentAt);
-        if (!received.endsWith(BODY_END)) return;
+        if (!isWhole(received)) return;
         if (at < measureFrom + windowMs) return ask(socket);
         socket.end();
         finished.resolve();
@@ -189,6 +202,11 @@ async function readOneByOne({ port, pace, warmMs, windowMs }: Load): Promise<voi
   const sorted = Float64Array.from(waits).sort();
   const quantiles = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
   tell({ event: "first bytes", figures: { requests: sorted.length, ...quantiles } });
+}
+
+/** Whether `received` is a whole answer; a proxy that had all of it before it wrote any tells its length instead of chunks. */
+function isWhole(received: string): boolean {
+  return received.endsWith(BODY_END) || (received.includes('"done":true') && SIZED.test(received));
 }
 
 /** Resolves with `done`, or when patience is over. */
