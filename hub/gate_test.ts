@@ -208,6 +208,40 @@ test("a login stands for its key, in this browser only, until it is ended or the
   await hub.stop();
 });
 
+test("who listens to events hears no more as soon as its key, its login or the open hub has ended", async () => {
+  const STATE_DIR = emptyStateFolder();
+  const hub = startTestHub({ environment: { STATE_DIR } });
+  const listen = async (headers: Record<string, string>) => {
+    const response = await fetch(`${hub.url}/events?topics=requests`, { headers });
+    expect(response.status).toBe(200);
+    return { over: response.text() };
+  };
+  /** Until then it would be an open stream. */
+  const ends = async ({ over }: { over: Promise<string> }) => {
+    const from = performance.now();
+    await over;
+    expect(performance.now() - from).toBeLessThan(1_500);
+  };
+  const anybody = await listen({});
+  const admin = secretIn(command(STATE_DIR, "key", "add", "boss", "--admin"));
+  await ends(anybody);
+  const boss = await listen(bearer(admin));
+
+  const viewer = secretIn(command(STATE_DIR, "key", "add", "eye", "--viewer"));
+  await eventually(async () => expect((await fetch(`${hub.url}/nodes`, { headers: bearer(viewer) })).status).toBe(200));
+  const login = await post(`${hub.url}/login`, { key: viewer });
+  const cookie = (login.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  const browser = await listen({ cookie });
+  await fetch(`${hub.url}/logout`, { method: "POST", headers: { cookie } });
+  await ends(browser);
+
+  const revoked = await listen(bearer(viewer));
+  command(STATE_DIR, "key", "revoke", "eye");
+  await ends(revoked);
+  expect(await Promise.race([boss.over.then(() => "ended"), Bun.sleep(0).then(() => "listens")])).toBe("listens");
+  await hub.stop();
+});
+
 test("a browser without a login is sent to it, and finds there all that its page needs", async () => {
   const hub = startTestHub({ environment: { API_KEYS: "admin:a-secret-of-the-admin" } });
   const page = await fetch(`${hub.url}/`, { headers: { accept: "text/html" }, redirect: "manual" });

@@ -20,6 +20,8 @@ export type HubEnv = {
     /** Who it is from, once it is let in. */
     caller?: Caller;
     role?: Role;
+    /** Whether it would be let in again now; for answers that last. */
+    mayStay?: () => boolean;
     /** Why it is not let in, until that is answered. */
     refusal?: Extract<Access, { allowed: false }>;
   };

@@ -57,8 +57,9 @@ export function guard(
     if (insane !== null) return refusalFor(path, insane.status, insane.sentence, insane.headers);
 
     const rules = rulesNow(gate);
-    const holder: Holder = rules.mode === "open" ? STRANGER : holderOf(context, gate.keys, gate.sessions);
-    const access = judgeAccess(accessRequest(context, path, askedFor, holder), rules);
+    const holder = holderNow(context);
+    const asks = accessRequest(context, path, askedFor, holder);
+    const access = judgeAccess(asks, rules);
     if (!access.allowed) {
       if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
       tellOnce(access, peerAddress(context.env, request));
@@ -68,6 +69,10 @@ export function guard(
       context.set("refusal", access);
     } else {
       context.set("role", access.as);
+      context.set("mayStay", () => {
+        const { credential } = holderNow(context);
+        return judgeAccess({ ...asks, credential }, rulesNow(gate)).allowed;
+      });
       context.set(
         "caller",
         callerOf(holder.key, request, gate, () => peerAddress(context.env, request)),
@@ -75,6 +80,11 @@ export function guard(
     }
     return next();
   };
+
+  /** Nobody is asked who they are while the hub is open. */
+  function holderNow(context: Context<HubEnv>): Holder {
+    return gate.keys.closed ? holderOf(context, gate.keys, gate.sessions) : STRANGER;
+  }
 
   function tellOnce({ why, sentence }: Refusal, source: string): void {
     // Whoever has no key yet is told so, and nobody else needs to know.
