@@ -213,6 +213,20 @@ test("a session outlives the hub, and nobody can make one", async () => {
   expect(sessions.read(value)).toBeNull();
 });
 
+test("a logout that nobody has a login for is not remembered, and one's own is for good", async () => {
+  const { start, add, clock } = open();
+  add("eye", "--viewer");
+  const keys = start();
+  const sessions = createSessions(keys, clock);
+  const old = sessions.begin("a") ?? "";
+  await clock.advance(13 * 3_600_000);
+  const own = sessions.begin("a") ?? "";
+  for (const junk of ["x", `${own}x`, `${own}.`, old, "A".repeat(14_000)]) sessions.end(junk);
+  expect(sessions.ended).toBe(0);
+  for (let again = 0; again < 3; again++) sessions.end(own);
+  expect([sessions.ended, sessions.read(own)]).toEqual([1, null]);
+});
+
 test("a key is found, or not, in microseconds and in the same time", () => {
   const { start, add } = open(Array.from({ length: 5_000 }, newSecret).join());
   const secret = add("one");
