@@ -77,6 +77,23 @@ test("tokens of a day are those the node reports", async () => {
   expect((await chat(fleet, secrets.test)).status).toBe(200);
 });
 
+test.each<[path: string, body: object]>([
+  ["/api/embeddings", { prompt: "a b c d e f g h" }],
+  ["/v1/chat/completions", { stream: true, messages: [{ role: "user", content: "a b c d e f g h" }] }],
+])("tokens of a day count on %s, which reports none", async (path, body) => {
+  const { fleet, secrets } = await closedFleet(["few --tokens-per-day 5"], { tokens: 2 });
+  await using _ = fleet;
+  const ask = () =>
+    fetch(fleet.hub.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${secrets.few}` },
+      body: JSON.stringify({ model: "llama3", ...body }),
+    });
+  const first = await ask();
+  expect([first.status, (await first.text()).length > 0]).toEqual([200, true]);
+  expect((await ask()).status).toBe(429);
+});
+
 test("a key has its part of the queue, and others have theirs", async () => {
   const { fleet, secrets } = await closedFleet(["half --queue-share 0.5", "other"], SLOW);
   await using _ = fleet;

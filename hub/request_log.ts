@@ -55,6 +55,8 @@ export interface RequestStart {
   readonly stream: boolean;
   /** True for one that runs a model: the pieces of its stream are about as many as its tokens. */
   readonly generates?: boolean;
+  /** Length of the body it came with; what its prompt costs is guessed by it where the node does not count. */
+  readonly bodyBytes?: number;
   /** What the client sent; shortened here, and left out altogether under LOG_PROMPTS=0. */
   readonly json: unknown;
   /** Called once, when the request has ended, whatever way it did. */
@@ -63,7 +65,7 @@ export interface RequestStart {
 
 /** What a request has cost. */
 export interface Used {
-  /** Tokens of prompt and answer; where the node's count is missing, pieces of its stream. */
+  /** Tokens of prompt and answer; where a node's count is missing, guessed by the bytes sent and the pieces received. */
   readonly tokens: number;
 }
 

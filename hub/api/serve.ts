@@ -91,6 +91,7 @@ async function open(
     model: model || null,
     stream: draft?.stream ?? false,
     generates: draft?.slot ?? false,
+    bodyBytes: body.kind === "whole" ? body.bytes.byteLength : 0,
     json: draft?.json ?? null,
     onEnd: releaser(context),
   });
