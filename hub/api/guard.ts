@@ -1,6 +1,6 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
-import { parseAddress } from "../../shared/address.ts";
+import { type Address, parseAddress } from "../../shared/address.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
@@ -9,6 +9,7 @@ import type { StoredKey } from "../key_file.ts";
 import { type Access, type AccessRequest, judgeAccess } from "../policy/access.ts";
 import { isWellFormedHost } from "../policy/allowed_hosts.ts";
 import type { Caller } from "../policy/callers.ts";
+import { sourceOf } from "../policy/networks.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
 import type { RequestLog } from "../request_log.ts";
 import type { HubEnv } from "./body.ts";
@@ -73,10 +74,7 @@ export function guard(
         const { credential } = holderNow(context);
         return judgeAccess({ ...asks, credential }, rulesNow(gate)).allowed;
       });
-      context.set(
-        "caller",
-        callerOf(holder.key, request, gate, () => peerAddress(context.env, request)),
-      );
+      context.set("caller", callerOf(holder.key, request, gate, asks.source));
     }
     return next();
   };
@@ -202,14 +200,15 @@ function accessRequest(
 }
 
 /** Whose limits and turns count. */
-function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, source: () => string): Caller {
+function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, source: Address | null): Caller {
   if (key === null) {
-    const id = source();
-    return { id, turn: id, weight: 1, limits: sourceLimits, models: null, chat: null };
+    const id = source === null ? "" : sourceOf(source);
+    return { id, key: null, turn: source?.text ?? "", weight: 1, limits: sourceLimits, models: null, chat: null };
   }
   const user = key.trustUserHeader ? spoken(request, "x-openwebui-user-id") : null;
   return {
     id: key.id,
+    key,
     turn: user === null ? key.id : `${key.id} ${user}`,
     weight: key.weight,
     limits: key,

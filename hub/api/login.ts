@@ -37,7 +37,7 @@ export function loginRoutes(hub: LoginDeps): Hono<HubEnv> {
 
 async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Response> {
   const id = `login ${peerAddress(context.env, context.req.raw)}`;
-  const entry = gate.limits.enter({ id, limits: { ...NO_LIMITS, rpm: TRIES } });
+  const entry = gate.limits.enter({ id, key: null, limits: { ...NO_LIMITS, rpm: TRIES } });
   if ("over" in entry) {
     const { sentence, retryAfterSeconds, headers } = entry.over;
     return context.json({ detail: sentence }, 429, { ...headers, "retry-after": String(retryAfterSeconds) });
