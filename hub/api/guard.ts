@@ -1,6 +1,6 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
-import { type Address, parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
@@ -13,7 +13,7 @@ import { sourceOf } from "../policy/networks.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
 import type { RequestLog } from "../request_log.ts";
 import type { HubEnv } from "./body.ts";
-import { type Holder, holderOf } from "./credentials.ts";
+import { type Holder, holderOf, STRANGER } from "./credentials.ts";
 import { refusalFor } from "./refusal.ts";
 
 export interface GuardDeps {
@@ -61,7 +61,10 @@ export function guard(
     const holder = holderNow(context);
     const asks = accessRequest(context, path, askedFor, holder);
     const access = judgeAccess(asks, rules);
-    if (!access.allowed) {
+    const tooMany = holder.guessed && !asks.isHealth ? gate.guesses.tried(sourceOf(asks.source)) : null;
+    if (tooMany !== null) {
+      context.set("refusal", { status: 429, ...tooMany });
+    } else if (!access.allowed) {
       if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
       tellOnce(access, peerAddress(context.env, request));
       // The headers for pages, and Ollama's own answer to one that may not use it, are the business of `cors`.
@@ -74,7 +77,7 @@ export function guard(
         const { credential } = holderNow(context);
         return judgeAccess({ ...asks, credential }, rulesNow(gate)).allowed;
       });
-      context.set("caller", callerOf(holder.key, request, gate, asks.source));
+      context.set("caller", callerOf(holder.key, request, gate, asks));
     }
     return next();
   };
@@ -109,8 +112,6 @@ function left(context: Context<HubEnv>, requestLog: Pick<RequestLog, "begin">): 
 
 type Refusal = Extract<Access, { allowed: false }>;
 
-const STRANGER: Holder = { credential: { kind: "none" }, key: null };
-
 function hasOrigin({ why }: Refusal, request: Request): boolean {
   return why === "cross-site" && (request.headers.get("origin") ?? "") !== "";
 }
@@ -123,7 +124,7 @@ export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubE
     if (refusal !== undefined) {
       const isPage = refusal.status === 401 && (method === "GET" || method === "HEAD") && PAGE.test(path);
       if (isPage && context.req.header("accept")?.includes("text/html")) return context.redirect(LOGIN_PAGE, 303);
-      return refusalFor(path, refusal.status, refusal.sentence);
+      return refusalFor(path, refusal.status, refusal.sentence, refusal.headers);
     }
     const caller = context.get("caller");
     if (caller === undefined || !counts(method, path)) return next();
@@ -200,10 +201,10 @@ function accessRequest(
 }
 
 /** Whose limits and turns count. */
-function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, source: Address | null): Caller {
+function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, asks: AccessRequest): Caller {
   if (key === null) {
-    const id = source === null ? "" : sourceOf(source);
-    return { id, key: null, turn: source?.text ?? "", weight: 1, limits: sourceLimits, models: null, chat: null };
+    const id = sourceOf(asks.source);
+    return { id, key: null, turn: asks.source?.text ?? "", weight: 1, limits: sourceLimits, models: null, chat: null };
   }
   const user = key.trustUserHeader ? spoken(request, "x-openwebui-user-id") : null;
   return {

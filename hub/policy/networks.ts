@@ -55,9 +55,10 @@ export function isNear(source: Address | null, trusted: Networks): boolean {
 
 /**
  * Whose an address is, as far as sharing goes: itself, and of IPv6 the /64 it lies in, of which every machine can use as
- * many addresses as it likes.
+ * many addresses as it likes. "" for one that is not known any more.
  */
-export function sourceOf(address: Address): string {
+export function sourceOf(address: Address | null): string {
+  if (address === null) return "";
   if (address.family === "IPv4" || scopeOf(address) === "loopback") return address.text;
   const [, zone = ""] = /(%.*)$/.exec(address.text) ?? [];
   const groups = bitsOf(address).slice(0, 64).match(/.{16}/g);

@@ -67,7 +67,10 @@ export const ACCESS: Chapter = {
         409: detailAnswer("The hub is open.", "This hub is open: there is nothing to log in to"),
         415: detailAnswer("No JSON.", "expected JSON, with Content-Type: application/json"),
         429: {
-          ...detailAnswer("Too many tries.", "more than 30 requests a minute: try again in 2 s"),
+          ...detailAnswer(
+            "Too many keys that are none.",
+            "more than 30 unknown keys a minute came from your address: try again in 2 s",
+          ),
           headers: ["Retry-After"],
         },
       },
