@@ -1,6 +1,7 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
 import { parseAddress } from "../../shared/address.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
@@ -11,6 +12,7 @@ import { isWellFormedHost } from "../policy/allowed_hosts.ts";
 import type { Caller } from "../policy/callers.ts";
 import { sourceOf } from "../policy/networks.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
+import { createRarely } from "../rarely.ts";
 import type { RequestLog } from "../request_log.ts";
 import type { HubEnv } from "./body.ts";
 import { type Holder, holderOf, STRANGER } from "./credentials.ts";
@@ -18,6 +20,7 @@ import { refusalFor } from "./refusal.ts";
 
 export interface GuardDeps {
   readonly gate: Gate;
+  readonly clock: Clock;
   readonly log: Pick<Logger, "warn">;
   readonly requestLog: RequestLog;
 }
@@ -37,19 +40,20 @@ const FORWARDING = [
 const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;
 const LOGIN_PAGE = "/static/login.html";
 
-/** Refusals written into the log at most, one for each source and reason. */
+/** Refusals written into the log in an hour at most, one for each source and reason. */
 const TOLD = 200;
+const TOLD_MS = 3_600_000;
 
 /**
  * Judges every request and lets `admit` say no to those that only lack a key, so that the headers for web pages are on
  * that answer too. `registered` may grow until the first request.
  */
 export function guard(
-  { gate, log, requestLog }: GuardDeps,
+  { gate, clock, log, requestLog }: GuardDeps,
   registered: readonly ListedRoute[],
 ): MiddlewareHandler<HubEnv> {
   const askedFor = roleFinder(registered);
-  const told = new Set<string>();
+  const rarely = createRarely(clock, TOLD_MS, TOLD);
 
   return async (context, next) => {
     const request = context.req.raw;
@@ -90,10 +94,7 @@ export function guard(
   function tellOnce({ why, sentence }: Refusal, source: string): void {
     // Whoever has no key yet is told so, and nobody else needs to know.
     if (why === "credential" || why === "role") return;
-    const key = `${why} ${source}`;
-    if (told.has(key) || told.size >= TOLD) return;
-    told.add(key);
-    log.warn({ source, why }, `refused a request: ${sentence}`);
+    if (rarely(`${why} ${source}`)) log.warn({ source, why }, `refused a request: ${sentence}`);
   }
 }
 
