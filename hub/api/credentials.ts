@@ -52,8 +52,9 @@ function held(found: FoundKey, cookie: boolean): Holder {
 /** Every different one. Two headers of one name arrive as one with a comma, which no key has. */
 function secretsOf(request: Request): Set<string> {
   const secrets = new Set<string>();
-  const authorization = request.headers.get("authorization");
-  if (authorization !== null) secrets.add(/^bearer +(.*)$/is.exec(authorization)?.[1]?.trim() ?? authorization);
+  // Other schemes are not for the hub: a proxy that asks for a password passes its visitors' `Basic` on.
+  const bearer = /^bearer +(.*)$/is.exec(request.headers.get("authorization") ?? "")?.[1];
+  if (bearer !== undefined) secrets.add(bearer.trim());
   const apiKey = request.headers.get("x-api-key");
   if (apiKey !== null) secrets.add(apiKey.trim());
   const path = getPath(request);

@@ -28,3 +28,20 @@ test("a refusal is written down once an hour for each source, and not for good",
   expect(await refused()).toBe(2);
   await hub.stop();
 });
+
+test("behind a proxy with passwords, a login and a key in x-api-key count beside its Basic", async () => {
+  const key = "a-secret-of-the-admin";
+  const hub = startTestHub({ environment: { API_KEYS: `admin:${key}` } });
+  const headers = { authorization: `Basic ${btoa("me:password")}` };
+  const ask = (more: Record<string, string>) => fetch(`${hub.url}/nodes`, { headers: { ...headers, ...more } });
+  expect((await ask({ "x-api-key": key })).status).toBe(200);
+  const login = await fetch(`${hub.url}/login`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify({ key }),
+  });
+  expect((await ask({ cookie: login.headers.get("set-cookie")?.split(";")[0] ?? "" })).status).toBe(200);
+  expect((await ask({})).status).toBe(401);
+  expect((await fetch(`${hub.url}/nodes`, { headers: { authorization: `Basic ${key}` } })).status).toBe(401);
+  await hub.stop();
+});
