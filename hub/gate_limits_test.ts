@@ -94,6 +94,24 @@ test.each<[path: string, body: object]>([
   expect((await ask()).status).toBe(429);
 });
 
+test("the log says which key did what, behind the user's fields", async () => {
+  const { fleet, secrets } = await closedFleet(["one"]);
+  await using _ = fleet;
+  await (await chat(fleet, secrets.one)).text();
+  const model = JSON.stringify({ model: "llama3" });
+  await fetch(`${fleet.hub.url}/api/delete`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${secrets.test}` },
+    body: model,
+  });
+  const rows = await fleet.hub.logs(2);
+  expect(rows.map(({ endpoint, key_name }) => [endpoint, key_name])).toEqual([
+    ["/api/delete", "test"],
+    ["/api/generate", "one"],
+  ]);
+  expect(Object.keys(rows[0] ?? {}).slice(-2)).toEqual(["key_id", "key_name"]);
+});
+
 test("a key has its part of the queue, and others have theirs", async () => {
   const { fleet, secrets } = await closedFleet(["half --queue-share 0.5", "other"], SLOW);
   await using _ = fleet;

@@ -197,6 +197,8 @@ export function openRecord({ json: sent, onEnd, bodyBytes = 0, ...start }: Reque
           bytes,
           prompt_tokens: tokens.prompt,
           completion_tokens: tokens.completion,
+          key_id: start.key?.id ?? null,
+          key_name: start.key?.name ?? null,
         },
         open,
       );

@@ -4,6 +4,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Refusal } from "./job.ts";
 import type { Route } from "./node_record.ts";
 import { openRecord, type RunningRequest } from "./open_record.ts";
+import type { Caller } from "./policy/callers.ts";
 import type { Decision } from "./policy/decision.ts";
 
 /** Requests kept in memory. */
@@ -44,11 +45,16 @@ export interface RequestRecord {
   readonly bytes: number;
   readonly prompt_tokens: number | null;
   readonly completion_tokens: number | null;
+  /** The key it was made with; null while the hub was open. */
+  readonly key_id: string | null;
+  readonly key_name: string | null;
 }
 
 export interface RequestStart {
   readonly requestId: string;
   readonly clientIp: string;
+  /** The key it was made with; nothing while none is asked for. */
+  readonly key?: Caller["key"];
   readonly endpoint: string;
   readonly method: string;
   readonly model: string | null;

@@ -210,7 +210,8 @@ function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gat
   const user = key.trustUserHeader ? spoken(request, "x-openwebui-user-id") : null;
   return {
     id: key.id,
-    key,
+    // Not the whole of it: what is written down has no business with the rest.
+    key: { id: key.id, name: key.name },
     turn: user === null ? key.id : `${key.id} ${user}`,
     weight: key.weight,
     limits: key,

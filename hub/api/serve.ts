@@ -86,6 +86,7 @@ async function open(
   const record = hub.requestLog.begin({
     requestId: id,
     clientIp: peerAddress(context.env, request),
+    key: context.get("caller")?.key ?? null,
     endpoint: context.req.path,
     method: request.method,
     model: model || null,
