@@ -61,11 +61,13 @@ export function guard(
     const insane = whyInsane(request);
     if (insane !== null) return refusalFor(path, insane.status, insane.sentence, insane.headers);
 
+    // Whether the hub runs depends on nothing that decides about all else.
+    if (isHealth(request.method, path)) return next();
     const rules = rulesNow(gate);
     const holder = holderNow(context);
     const asks = accessRequest(context, path, askedFor, holder);
     const access = judgeAccess(asks, rules);
-    const tooMany = holder.guessed && !asks.isHealth ? gate.guesses.tried(sourceOf(asks.source)) : null;
+    const tooMany = holder.guessed ? gate.guesses.tried(sourceOf(asks.source)) : null;
     if (tooMany !== null) {
       context.set("refusal", { status: 429, ...tooMany });
     } else if (!access.allowed) {
@@ -144,6 +146,10 @@ export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubE
   };
 }
 
+function isHealth(method: string, path: string): boolean {
+  return path === PATHS.healthz && (method === "GET" || method === "HEAD");
+}
+
 /** True for what costs something: work for a node. The dashboard, heartbeats and signs of life are never too much. */
 function counts(method: string, path: string): boolean {
   return method !== "OPTIONS" && (path.startsWith("/api/") || path.startsWith("/v1/") || path === "/jobs");
@@ -197,7 +203,6 @@ function accessRequest(
     credential,
     // A browser asks without the key whether it may send it.
     asked: isPreflight ? "anonymous" : askedFor(method, path),
-    isHealth: path === PATHS.healthz && reads,
   };
 }
 

@@ -1,9 +1,11 @@
 /** The guard over a real hub: what it takes for a key, what it writes down, and what it needs for that. */
 import { expect, test } from "bun:test";
+import { renameSync, symlinkSync } from "node:fs";
 import type { Logger } from "../../shared/log.ts";
 import { silentLogger } from "../../shared/log.ts";
 import { fakeClock } from "../../shared/testing/fake_clock.ts";
-import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
+import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
 
 /** A logger, and the warnings it was given. */
 function listen(): { log: Logger; warnings: string[] } {
@@ -26,6 +28,24 @@ test("a refusal is written down once an hour for each source, and not for good",
   expect([await refused(), await refused()]).toEqual([1, 1]);
   await clock.advance(3_600_000);
   expect(await refused()).toBe(2);
+  await hub.stop();
+});
+
+test("a folder that cannot be looked at makes no request an error, and whether the hub runs everybody may know", async () => {
+  const STATE_DIR = emptyStateFolder();
+  const key = "a-secret-of-the-admin";
+  const hub = startTestHub({ environment: { STATE_DIR, API_KEYS: `admin:${key}` } });
+  renameSync(STATE_DIR, `${STATE_DIR}.away`);
+  symlinkSync(STATE_DIR, STATE_DIR);
+  await eventually(async () => {
+    const access = await fetch(`${hub.url}/access`, { headers: { "x-api-key": key } });
+    expect(await access.json()).toMatchObject({ mode: "closed", nodes: "closed" });
+  });
+  expect((await fetch(`${hub.url}/nodes`, { headers: { "x-api-key": key } })).status).toBe(200);
+  const headers = { host: "evil.example", via: "1.1 proxy", "x-api-key": "wrong" };
+  for (const method of ["GET", "HEAD"]) {
+    expect((await fetch(`${hub.url}/healthz`, { method, headers })).status).toBe(200);
+  }
   await hub.stop();
 });
 

@@ -29,8 +29,6 @@ export interface AccessRequest {
   readonly forwarded: string | null;
   readonly credential: Credential;
   readonly asked: Asked;
-  /** True for the one route that says whether the hub runs. */
-  readonly isHealth: boolean;
 }
 
 export interface AccessRules {
@@ -61,7 +59,6 @@ const CLOSE = "give the hub API keys (API_KEYS, or: ollama-hub key add NAME)";
 /** Decides. Every path ends in a refusal unless something lets it in. */
 export function judgeAccess(request: AccessRequest, rules: AccessRules): Access {
   const { asked, credential } = request;
-  if (request.isHealth) return { allowed: true, as: "anonymous" };
   if (asked === "nobody") return refuse(403, "role", "nobody may use this route: it has no row in the table of roles");
   if (asked === "node") {
     if (rules.nodesClosed) return { allowed: true, as: "node" };

@@ -122,7 +122,6 @@ const usual: AccessRequest = {
   forwarded: null,
   credential: { kind: "none" },
   asked: "caller",
-  isHealth: false,
 };
 
 /** Every combination there is, with what has to come of the four things an open hub looks at. */
@@ -180,17 +179,6 @@ test("a node's heartbeat follows the same rule while nodes need no token, whatev
     }
   }
   expect(wrong.slice(0, 5)).toEqual([]);
-});
-
-test("whether the hub runs, everybody may know", () => {
-  const strange = {
-    ...usual,
-    source: parseAddress("203.0.113.1"),
-    host: "evil.example",
-    forwarded: "via",
-    isHealth: true,
-  };
-  expect([statusOf(strange), statusOf(strange, { ...RULES, mode: "closed" })]).toEqual([200, 200]);
 });
 
 test("closed: every key × every kind of route, from wherever and by whatever name", () => {
