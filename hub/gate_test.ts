@@ -102,6 +102,7 @@ test("the first key closes the hub within a second, this machine included, and t
   await eventually(async () => expect((await fetch(`${hub.url}/nodes`, { headers: bearer(key) })).status).toBe(401));
   expect((await fetch(`${hub.url}/nodes`)).status).toBe(401);
   expect((await fetch(`${hub.url}/healthz`)).status).toBe(200);
+  expect(await (await fetch(`${hub.url}/access`)).json()).toEqual({ mode: "closed" });
   await hub.stop();
 });
 

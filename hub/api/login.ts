@@ -23,7 +23,12 @@ const LARGEST_LOGIN = 4_096;
 /** The routes. */
 export function loginRoutes(hub: LoginDeps): Hono<HubEnv> {
   const app = new Hono<HubEnv>();
-  app.get("/access", (context) => context.json({ ...describeAccess(hub.gate), role: context.get("role") ?? null }));
+  app.get("/access", (context) => {
+    const { mode, ...rest } = describeAccess(hub.gate);
+    const role = context.get("role") ?? "anonymous";
+    // That any machine may join is for nobody to know who may not so much as look.
+    return context.json(role === "anonymous" ? { mode } : { mode, ...rest, role });
+  });
   app.post("/login", (context) => logIn(context, hub));
   app.post("/logout", (context) => {
     const cookie = getCookie(context, COOKIE);
