@@ -134,9 +134,15 @@ test("a key in the path is in no log and in no answer", async () => {
   const logger = new Proxy({}, { get: () => write });
   const hub = startTestHub({ environment: { API_KEYS: "admin:a-secret-of-the-admin" }, log: logger as never });
   const prefix = `${hub.url}/k/a-secret-of-the-admin`;
-  for (const path of ["/nodes", "/nowhere", "/api/chat", "/jobs", "/api/tags/"]) {
-    const answer = await fetch(prefix + path, { method: "POST", redirect: "manual", body: JSON.stringify(JOB) });
-    expect(await answer.text()).not.toContain("a-secret-of");
+  for (const path of ["/nodes", "/nowhere", "/api/chat", "/jobs", "/api/tags/", "/jobs/", "/nodes/?a=b"]) {
+    for (const init of [{ method: "POST", body: JSON.stringify(JOB) }, {}]) {
+      const answer = await fetch(prefix + path, { ...init, redirect: "manual" });
+      expect(JSON.stringify([...answer.headers]) + (await answer.text())).not.toContain("a-secret-of");
+      if (answer.status < 300 || answer.status > 399) continue;
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+      const goal = new URL(answer.headers.get("location") ?? "", prefix + path).href;
+      expect(goal).toBe(prefix + path.replace(/\/(?=$|\?)/, ""));
+    }
   }
   expect(await (await fetch(`${prefix}/logs`)).text()).not.toContain("a-secret-of");
   expect(lines.join("\n")).not.toContain("a-secret-of");

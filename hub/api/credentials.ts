@@ -19,6 +19,11 @@ export function routedPath(request: Request): string {
   return whole === undefined ? path : (rest ?? "/");
 }
 
+/** True for a path as it came that has a key before it. */
+export function hasKeyBefore(path: string): boolean {
+  return PREFIX.test(path);
+}
+
 /** Whose request it is. */
 export interface Holder {
   readonly credential: Credential;
