@@ -59,7 +59,7 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
     context.header("x-content-type-options", "nosniff");
   });
   app.use(guard(hub, app.routes));
-  app.use(cors(hub.allowedOrigins, hub.log));
+  app.use(cors(hub.allowedOrigins, hub.log, hub.clock));
   app.use(admit(hub));
   app.use(strictMethods(app.routes));
   app.notFound(unrouted);

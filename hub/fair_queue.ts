@@ -18,13 +18,11 @@ export interface Queued {
 /** Virtual time of one caller among its users. */
 interface Users {
   now: number;
-  readonly last: Map<string, number>;
+  /** Of each that waits: the last tag given to it, and how many of its own wait. Who does not wait begins anew anyway. */
+  readonly turns: Map<string, { last: number; waiting: number }>;
 }
 
 export type FairQueue<W extends Queued> = ReturnType<typeof createFairQueue<W>>;
-
-/** Users of one caller that are remembered without a look at whether they need be. */
-const MOST_USERS = 1_000;
 
 /** An empty queue. */
 export function createFairQueue<W extends Queued>() {
@@ -49,17 +47,23 @@ export function createFairQueue<W extends Queued>() {
   }
 
   function userTagOf({ caller }: W): number {
-    const users = usersOf.get(caller.id) ?? { now: 0, last: new Map<string, number>() };
+    const users: Users = usersOf.get(caller.id) ?? { now: 0, turns: new Map() };
     usersOf.set(caller.id, users);
-    const tag = Math.max(users.now, users.last.get(caller.turn) ?? 0) + 1;
-    users.last.set(caller.turn, tag);
-    if (users.last.size > MOST_USERS) forget(users);
-    return tag;
+    const user = users.turns.get(caller.turn) ?? { last: 0, waiting: 0 };
+    users.turns.set(caller.turn, user);
+    user.waiting += 1;
+    user.last = Math.max(users.now, user.last) + 1;
+    return user.last;
   }
 
-  /** Who has had all turns that it was given begins anew anyway. */
-  function forget({ now: time, last: turns }: Users): void {
-    for (const [turn, tag] of turns) if (tag <= time) turns.delete(turn);
+  /** One of a user's own waits no longer; `served` moves its caller's time on. */
+  function leaveUsers({ caller, userTag }: W, served: boolean): void {
+    const users = usersOf.get(caller.id);
+    const user = users?.turns.get(caller.turn);
+    if (users === undefined || user === undefined) return;
+    if (served) users.now = Math.max(users.now, userTag);
+    user.waiting -= 1;
+    if (user.waiting === 0) users.turns.delete(caller.turn);
   }
 
   /** Lets `waiter`, at `index`, go before those of its caller whose user has had more turns. Returns where it is then. */
@@ -119,12 +123,11 @@ export function createFairQueue<W extends Queued>() {
       const left = (counts.get(id) ?? 1) - 1;
       if (left > 0) counts.set(id, left);
       else counts.delete(id);
+      if (!waiter.front) leaveUsers(waiter, served);
       let gap = index;
       if (served && !waiter.front) {
         // Who could go before its turn, because those before it wait for another node, moves nobody's time.
         if (index === 0 || waiters[index - 1]?.front) now = Math.max(now, waiter.tag);
-        const users = usersOf.get(id);
-        if (users) users.now = Math.max(users.now, waiter.userTag);
       } else if (!waiter.front && left > 0) {
         for (let behind = index + 1; behind < waiters.length; behind++) {
           if (waiters[behind]?.caller.id !== id) continue;

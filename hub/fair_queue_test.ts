@@ -151,6 +151,22 @@ test("whatever came before: of two callers that both wait, neither is served twi
   );
 });
 
+test("users that come and give up while nobody is served cost no more than the first ones", () => {
+  const queue = filled("k stays");
+  const time = (count: number) => {
+    const startedAt = performance.now();
+    for (let index = 0; index < count; index++) {
+      const waiter = one(`k user-${count}-${index}`);
+      queue.insert(waiter);
+      queue.remove(waiter, false);
+    }
+    return ((performance.now() - startedAt) * 1000) / count;
+  };
+  time(1_000);
+  console.log(`  one that gives up: ${time(20_000).toFixed(1)} µs`);
+  expect(time(20_000)).toBeLessThan(50);
+});
+
 test("coming and going among a thousand takes microseconds", () => {
   const queue = filled(...times("a", 400), ...times("b", 400), ...times("c one", 200));
   const startedAt = performance.now();

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
 import type { HubConfig } from "./config.ts";
+import { createGuesses, type Guesses } from "./guesses.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import type { AccessRules } from "./policy/access.ts";
@@ -14,6 +15,7 @@ export interface Gate {
   readonly keys: Pick<Keys, "closed" | "find">;
   readonly sessions: Sessions;
   readonly limits: Limits;
+  readonly guesses: Guesses;
   /** What one address may take while no key is asked for. */
   readonly sourceLimits: CallerLimits;
   /** True where a node has to show a token to join. */
@@ -47,6 +49,7 @@ export function openGate({ config, clock, log, nodesClosed }: GateOptions): Gate
     keys,
     sessions: createSessions(keys, clock),
     limits: createLimits({ clock }),
+    guesses: createGuesses({ clock, log }),
     sourceLimits: {
       rpm: orNull(config.sourceRpm),
       concurrent: orNull(config.sourceConcurrent),

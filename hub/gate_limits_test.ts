@@ -77,6 +77,41 @@ test("tokens of a day are those the node reports", async () => {
   expect((await chat(fleet, secrets.test)).status).toBe(200);
 });
 
+test.each<[path: string, body: object]>([
+  ["/api/embeddings", { prompt: "a b c d e f g h" }],
+  ["/v1/chat/completions", { stream: true, messages: [{ role: "user", content: "a b c d e f g h" }] }],
+])("tokens of a day count on %s, which reports none", async (path, body) => {
+  const { fleet, secrets } = await closedFleet(["few --tokens-per-day 5"], { tokens: 2 });
+  await using _ = fleet;
+  const ask = () =>
+    fetch(fleet.hub.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${secrets.few}` },
+      body: JSON.stringify({ model: "llama3", ...body }),
+    });
+  const first = await ask();
+  expect([first.status, (await first.text()).length > 0]).toEqual([200, true]);
+  expect((await ask()).status).toBe(429);
+});
+
+test("the log says which key did what, behind the user's fields", async () => {
+  const { fleet, secrets } = await closedFleet(["one"]);
+  await using _ = fleet;
+  await (await chat(fleet, secrets.one)).text();
+  const model = JSON.stringify({ model: "llama3" });
+  await fetch(`${fleet.hub.url}/api/delete`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${secrets.test}` },
+    body: model,
+  });
+  const rows = await fleet.hub.logs(2);
+  expect(rows.map(({ endpoint, key_name }) => [endpoint, key_name])).toEqual([
+    ["/api/delete", "test"],
+    ["/api/generate", "one"],
+  ]);
+  expect(Object.keys(rows[0] ?? {}).slice(-2)).toEqual(["key_id", "key_name"]);
+});
+
 test("a key has its part of the queue, and others have theirs", async () => {
   const { fleet, secrets } = await closedFleet(["half --queue-share 0.5", "other"], SLOW);
   await using _ = fleet;

@@ -102,6 +102,7 @@ test("the first key closes the hub within a second, this machine included, and t
   await eventually(async () => expect((await fetch(`${hub.url}/nodes`, { headers: bearer(key) })).status).toBe(401));
   expect((await fetch(`${hub.url}/nodes`)).status).toBe(401);
   expect((await fetch(`${hub.url}/healthz`)).status).toBe(200);
+  expect(await (await fetch(`${hub.url}/access`)).json()).toEqual({ mode: "closed" });
   await hub.stop();
 });
 
@@ -149,9 +150,15 @@ test("a key in the path is in no log and in no answer", async () => {
   const logger = new Proxy({}, { get: () => write });
   const hub = startTestHub({ environment: { API_KEYS: "admin:a-secret-of-the-admin" }, log: logger as never });
   const prefix = `${hub.url}/k/a-secret-of-the-admin`;
-  for (const path of ["/nodes", "/nowhere", "/api/chat", "/jobs", "/api/tags/"]) {
-    const answer = await fetch(prefix + path, { method: "POST", redirect: "manual", body: JSON.stringify(JOB) });
-    expect(await answer.text()).not.toContain("a-secret-of");
+  for (const path of ["/nodes", "/nowhere", "/api/chat", "/jobs", "/api/tags/", "/jobs/", "/nodes/?a=b"]) {
+    for (const init of [{ method: "POST", body: JSON.stringify(JOB) }, {}]) {
+      const answer = await fetch(prefix + path, { ...init, redirect: "manual" });
+      expect(JSON.stringify([...answer.headers]) + (await answer.text())).not.toContain("a-secret-of");
+      if (answer.status < 300 || answer.status > 399) continue;
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+      const goal = new URL(answer.headers.get("location") ?? "", prefix + path).href;
+      expect(goal).toBe(prefix + path.replace(/\/(?=$|\?)/, ""));
+    }
   }
   expect(await (await fetch(`${prefix}/logs`)).text()).not.toContain("a-secret-of");
   expect(lines.join("\n")).not.toContain("a-secret-of");
@@ -221,6 +228,40 @@ test("a login stands for its key, in this browser only, until it is ended or the
   expect((await nodes({ cookie: again })).status).toBe(200);
   command(STATE_DIR, "key", "revoke", "eye");
   await eventually(async () => expect((await nodes({ cookie: again })).status).toBe(401));
+  await hub.stop();
+});
+
+test("who listens to events hears no more as soon as its key, its login or the open hub has ended", async () => {
+  const STATE_DIR = emptyStateFolder();
+  const hub = startTestHub({ environment: { STATE_DIR } });
+  const listen = async (headers: Record<string, string>) => {
+    const response = await fetch(`${hub.url}/events?topics=requests`, { headers });
+    expect(response.status).toBe(200);
+    return { over: response.text() };
+  };
+  /** Until then it would be an open stream. */
+  const ends = async ({ over }: { over: Promise<string> }) => {
+    const from = performance.now();
+    await over;
+    expect(performance.now() - from).toBeLessThan(1_500);
+  };
+  const anybody = await listen({});
+  const admin = secretIn(command(STATE_DIR, "key", "add", "boss", "--admin"));
+  await ends(anybody);
+  const boss = await listen(bearer(admin));
+
+  const viewer = secretIn(command(STATE_DIR, "key", "add", "eye", "--viewer"));
+  await eventually(async () => expect((await fetch(`${hub.url}/nodes`, { headers: bearer(viewer) })).status).toBe(200));
+  const login = await post(`${hub.url}/login`, { key: viewer });
+  const cookie = (login.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  const browser = await listen({ cookie });
+  await fetch(`${hub.url}/logout`, { method: "POST", headers: { cookie } });
+  await ends(browser);
+
+  const revoked = await listen(bearer(viewer));
+  command(STATE_DIR, "key", "revoke", "eye");
+  await ends(revoked);
+  expect(await Promise.race([boss.over.then(() => "ended"), Bun.sleep(0).then(() => "listens")])).toBe("listens");
   await hub.stop();
 });
 

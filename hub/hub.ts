@@ -120,6 +120,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     hubId: identity.id,
     mode: config.join,
     wall: clock.wall,
+    now: clock.now,
   });
   const nodeKeys = createNodeKeys({
     identity,

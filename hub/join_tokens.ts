@@ -1,10 +1,9 @@
 /** Join tokens: what lets an unknown machine become a node of this hub. Kept as hashes, read anew when the file changes. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { joinText, writeJoinToken } from "../shared/join_token.ts";
 import { parseJson } from "../shared/json.ts";
-import { readStateFile, whileLocked, writeStateFile } from "../shared/state_file.ts";
+import { readStateFile, stampOf, whileLocked, writeStateFile } from "../shared/state_file.ts";
 
 export interface JoinTokensDeps {
   readonly stateDir: string;
@@ -14,6 +13,8 @@ export interface JoinTokensDeps {
   readonly mode: "auto" | "open" | "closed";
   /** Wall clock; tokens end by it. */
   readonly wall: () => Date;
+  /** Monotonic ms. */
+  readonly now?: () => number;
 }
 
 /** A token as people see it. */
@@ -32,6 +33,9 @@ interface StoredToken extends TokenInfo {
   /** SHA-256 of the secret, base64url. */
   readonly hash: string;
 }
+
+/** What the file holds; null where there is none. */
+type Known = readonly StoredToken[] | null | "broken";
 
 export interface NewToken {
   readonly uses: number;
@@ -56,21 +60,43 @@ export interface JoinTokens {
 /** What a new token is unless told otherwise. */
 export const NEW_TOKEN: NewToken = { uses: 10, ttlMs: 24 * 3_600_000, node: null };
 
-/** The tokens in the folder `stateDir`. */
-export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps): JoinTokens {
-  const path = join(stateDir, "tokens.json");
-  let known: readonly StoredToken[] | null | "broken" = null;
-  let knownAs = "";
+/** How often the file is looked at for whether nodes need a token, which is asked with every request. */
+const LOOK_MS = 500;
 
-  /** What is there now: `ollama-hub token` changes it from another process. */
-  function file(): typeof known {
-    const now = stampOf(path);
-    if (now === knownAs) return known;
+/** The tokens in the folder `stateDir`. */
+export function createJoinTokens({ stateDir, hubId, mode, wall, now = performance.now }: JoinTokensDeps): JoinTokens {
+  const path = join(stateDir, "tokens.json");
+  let known: Known = null;
+  let knownAs: string | null = null;
+  let latest: Known | undefined;
+  let lookedAt = 0;
+
+  /** What is there now: `ollama-hub token` changes it from another process. Throws where that cannot be told. */
+  function file(): Known {
+    const stamp = stampOf(path);
+    if (stamp === knownAs) return known;
     const text = readStateFile(path);
     const value = text === null ? null : parseJson(text);
     known = text === null ? null : Array.isArray(value) ? (value as StoredToken[]) : "broken";
-    knownAs = now;
+    knownAs = stamp;
     return known;
+  }
+
+  /** The same, and "broken" while it cannot be told, unless there were tokens before. */
+  function fileOrBroken(): Known {
+    try {
+      return file();
+    } catch {
+      return known ?? "broken";
+    }
+  }
+
+  /** The same, half a second old at most. Throws at first where it cannot be told: with that a hub does not start. */
+  function recent(): Known {
+    if (latest !== undefined && now() - lookedAt < LOOK_MS) return latest;
+    lookedAt = now();
+    latest = latest === undefined ? file() : fileOrBroken();
+    return latest;
   }
 
   /** Throws where it is broken, so that nothing is written over it. */
@@ -83,7 +109,8 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
   function change(run: (tokens: readonly StoredToken[]) => readonly StoredToken[]): void {
     whileLocked(path, () => {
       writeStateFile(path, `${JSON.stringify(run(read()), null, 1)}\n`);
-      knownAs = "";
+      knownAs = null;
+      latest = fileOrBroken();
     });
   }
 
@@ -110,7 +137,7 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
       return true;
     },
     // A file that is broken is not as if there were none: that would open the hub.
-    isClosed: () => mode === "closed" || (mode === "auto" && file() !== null),
+    isClosed: () => mode === "closed" || (mode === "auto" && recent() !== null),
     use(shown, signed, nodeId) {
       if (shown === "") {
         return (
@@ -118,7 +145,8 @@ export function createJoinTokens({ stateDir, hubId, mode, wall }: JoinTokensDeps
           "with JOIN_TOKEN set to it"
         );
       }
-      if (file() === "broken") return "this hub cannot read its join tokens: its operator has to restore tokens.json";
+      if (fileOrBroken() === "broken")
+        return "this hub cannot read its join tokens: its operator has to restore tokens.json";
       const [id = "", proof = ""] = shown.split(".", 2);
       const token = read().find((each) => each.id === id);
       if (token === undefined || !isProof(proof, signed, token.hash)) return "the join token is not one of this hub's";
@@ -139,10 +167,4 @@ function isProof(proof: string, signed: string, hash: string): boolean {
   const right = createHmac("sha256", Buffer.from(hash, "base64url")).update(joinText(signed)).digest();
   const given = Buffer.from(proof, "base64url");
   return given.length === right.length && timingSafeEqual(given, right);
-}
-
-/** Changes whenever the file does; a file that is replaced has another inode. */
-function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? "none" : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
 }

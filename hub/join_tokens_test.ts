@@ -1,7 +1,7 @@
 /** Join tokens as they are made, kept, used and revoked. */
 import { expect, test } from "bun:test";
 import { createHash, createHmac } from "node:crypto";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { joinText, readJoinToken } from "../shared/join_token.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
@@ -10,7 +10,7 @@ import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
 const HUB = "h".repeat(22);
 
 function tokensIn(stateDir: string, mode: "auto" | "open" | "closed" = "auto", time = { now: 0 }) {
-  return createJoinTokens({ stateDir, hubId: HUB, mode, wall: () => new Date(time.now) });
+  return createJoinTokens({ stateDir, hubId: HUB, mode, wall: () => new Date(time.now), now: () => time.now });
 }
 
 /** What a node shows that has `token`. */
@@ -48,12 +48,14 @@ test("it ends by its uses, its time, or when it is revoked, and may be for one n
   expect(tokens.use(show(forB), "signed", "b")).toBe("the join token is not one of this hub's");
 });
 
-test("what another process does to the file counts at once, and decides whether the hub is closed", () => {
+test("what another process does to the file counts within half a second, and decides whether the hub is closed", () => {
   const stateDir = emptyStateFolder();
-  const [hub, commandLine] = [tokensIn(stateDir), tokensIn(stateDir)];
+  const time = { now: 0 };
+  const [hub, commandLine] = [tokensIn(stateDir, "auto", time), tokensIn(stateDir)];
   expect(hub.isClosed()).toBe(false);
   expect(tokensIn(stateDir, "closed").isClosed()).toBe(true);
   const { token, info } = commandLine.create(NEW_TOKEN);
+  time.now = 500;
   expect(hub.isClosed()).toBe(true);
   expect(tokensIn(stateDir, "open").isClosed()).toBe(false);
   expect(hub.use(show(token), "signed", "a")).toBeNull();
@@ -62,6 +64,21 @@ test("what another process does to the file counts at once, and decides whether 
   commandLine.revoke(info.id);
   expect(hub.list()).toEqual([]);
   expect(hub.isClosed()).toBe(true);
+});
+
+test("a folder that cannot be looked at closes while it lasts, and is an error at the start only", () => {
+  const stateDir = emptyStateFolder();
+  const time = { now: 0 };
+  const tokens = tokensIn(stateDir, "auto", time);
+  expect(tokens.isClosed()).toBe(false);
+  symlinkSync(stateDir, stateDir);
+  time.now = 500;
+  expect(tokens.isClosed()).toBe(true);
+  expect(tokens.use("id.proof", "signed", "a")).toContain("cannot read its join tokens");
+  expect(() => tokensIn(stateDir).isClosed()).toThrow("ELOOP");
+  rmSync(stateDir);
+  time.now = 1_000;
+  expect(tokens.isClosed()).toBe(false);
 });
 
 test("a file that is broken closes rather than opens", () => {

@@ -1,6 +1,6 @@
 /** `STATE_DIR/keys.json`: the API keys as they are kept, of which only an HMAC is. What it is made with is `pepper`, beside it. */
 import { createHmac, randomBytes } from "node:crypto";
-import { linkSync, rmSync, statSync } from "node:fs";
+import { linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeIssues } from "../shared/errors.ts";
@@ -37,11 +37,12 @@ export type StoredKey = z.output<typeof storedKey>;
 
 const keyFile = z.object({ version: z.literal(1), keys: z.array(storedKey).max(100_000) });
 
-const pathOf = (folder: string) => join(folder, "keys.json");
+/** The file itself. */
+export const keysPath = (folder: string) => join(folder, "keys.json");
 
 /** The keys in `folder`, or null where there never was one. Throws an Error that names the file when it is none. */
 export function readKeys(folder: string): readonly StoredKey[] | null {
-  const path = pathOf(folder);
+  const path = keysPath(folder);
   const text = readStateFile(path);
   if (text === null) return null;
   let json: unknown;
@@ -60,17 +61,11 @@ export function readKeys(folder: string): readonly StoredKey[] | null {
  * the folder cannot be written.
  */
 export function changeKeys(folder: string, change: (keys: readonly StoredKey[]) => readonly StoredKey[]): void {
-  const path = pathOf(folder);
+  const path = keysPath(folder);
   whileLocked(path, () => {
     const keys = change(readKeys(folder) ?? []);
     writeStateFile(path, `${JSON.stringify({ version: 1, keys }, null, 1)}\n`);
   });
-}
-
-/** Something that changes whenever the file does; "" where there is none. */
-export function stampOfKeys(folder: string): string {
-  const stat = statSync(pathOf(folder), { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? "" : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
 }
 
 /** The pepper of `folder`, made at the first time. Throws when it can be neither read nor kept. */

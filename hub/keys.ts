@@ -2,7 +2,8 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Clock, every } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
-import { loadPepper, macOf, newPepper, readKeys, type StoredKey, stampOfKeys } from "./key_file.ts";
+import { stampOf } from "../shared/state_file.ts";
+import { keysPath, loadPepper, macOf, newPepper, readKeys, type StoredKey } from "./key_file.ts";
 import { KEY_ROLES, type KeyRole } from "./policy/roles.ts";
 
 /** A key as API_KEYS has it. */
@@ -17,6 +18,7 @@ export interface KeysOptions {
   readonly environment: readonly EnvironmentKey[];
   readonly clock: Clock;
   readonly log: Pick<Logger, "warn" | "info" | "error">;
+  readonly read?: typeof readKeys;
 }
 
 export type FoundKey = { readonly kind: "unknown" | "expired" } | { readonly kind: "key"; readonly key: StoredKey };
@@ -34,53 +36,65 @@ const UNKNOWN: FoundKey = { kind: "unknown" };
  * The keys. Throws an Error that names the file when it is there and cannot be read: then it is not known who may do
  * what. `stop` ends looking at it.
  */
-export function openKeys({ folder, environment, clock, log }: KeysOptions) {
-  let stamp = stampOfKeys(folder);
-  let stored = readKeys(folder);
+export function openKeys({ folder, environment, clock, log, read = readKeys }: KeysOptions) {
+  const path = keysPath(folder);
+  let stamp = stampOf(path);
+  let stored = read(folder);
+  /** Why the file cannot be read now; null where it can. */
+  let failure: string | null = null;
   let pepper: Buffer | null = null;
   let byMac = new Map<string, StoredKey>();
   let byId = new Map<string, StoredKey>();
-  if (stored !== null || environment.length > 0) arrange();
+  if (stored !== null || environment.length > 0) arrange(stored);
   const short = environment.filter(({ secret }) => secret.length < SHORT_SECRET).length;
   if (short > 0)
     log.warn(`${short} of API_KEYS can be guessed: use ${SHORT_SECRET} characters or more, or ollama-hub key add NAME`);
 
-  function ownPepper(): Buffer {
+  function ownPepper(next: readonly StoredKey[] | null): Buffer {
     try {
       return loadPepper(folder);
     } catch (error) {
       // Keys of the file would all be strangers. Those of the environment are hashed anew at every start.
-      if (stored !== null) throw error;
+      if (next !== null) throw error;
       log.warn("STATE_DIR cannot be written: logins to the dashboard end with this process");
       return newPepper();
     }
   }
 
-  function arrange(): void {
-    pepper ??= ownPepper();
+  function arrange(next: readonly StoredKey[] | null): void {
+    pepper ??= ownPepper(next);
     const secret = pepper;
     const own = environment.map((key) => fromEnvironment(key, macOf(secret, key.secret)));
-    const all = [...(stored ?? []), ...own];
+    const all = [...(next ?? []), ...own];
     byMac = new Map(all.map((key) => [key.mac, key]));
     byId = new Map(all.map((key) => [key.id, key]));
+    stored = next;
   }
 
   function look(): void {
-    const now = stampOfKeys(folder);
-    if (now === stamp) return;
-    stamp = now;
+    let now = stamp;
     try {
-      const before = stored?.length ?? 0;
-      // A file that goes takes its keys with it, and opens nothing: for that the hub has to be started again.
-      stored = readKeys(folder) ?? (stored === null ? null : []);
-      if (stored === null) return;
-      arrange();
-      log.info(`API keys were changed: ${stored.length} now, ${before} before`);
+      now = stampOf(path);
+      if (now !== stamp) change();
+      // What could not be read is looked at again and again: it may be a revocation.
+      stamp = now;
+      failure = null;
     } catch (error) {
       // Somebody has made keys: whoever may use them is not known, and everybody is not the answer.
-      stored ??= [];
+      if (now !== stamp) stored ??= [];
+      if (failure === String(error)) return;
+      failure = String(error);
       log.error({ err: error }, "the keys file cannot be read: the keys known before stay valid, and no others");
     }
+  }
+
+  function change(): void {
+    const before = stored?.length ?? 0;
+    // A file that goes takes its keys with it, and opens nothing: for that the hub has to be started again.
+    const next = read(folder) ?? (stored === null ? null : []);
+    if (next === null) return;
+    arrange(next);
+    log.info(`API keys were changed: ${next.length} now, ${before} before`);
   }
   const stop = every(clock, LOOK_MS, look);
 
@@ -91,9 +105,9 @@ export function openKeys({ folder, environment, clock, log }: KeysOptions) {
   }
 
   return {
-    /** True as soon as there is, or was, one key: from then on nobody is let in without. */
+    /** True as soon as there is, or was, one key: from then on nobody is let in without. Also while nobody can tell. */
     get closed() {
-      return stored !== null || environment.length > 0;
+      return stored !== null || environment.length > 0 || failure !== null;
     },
 
     /** The key that `secret` is. Costs the same whether there is one or not. */

@@ -1,13 +1,13 @@
 /** Keys as a hub knows them: found in constant time, from two places, changed by others while it runs, never kept. */
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentLogger } from "../shared/log.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
 import { runCommand } from "./command_line.ts";
 import { readHubConfig } from "./config.ts";
-import { newSecret } from "./key_file.ts";
+import { newSecret, readKeys } from "./key_file.ts";
 import { openKeys, parseApiKeys } from "./keys.ts";
 import { createSessions } from "./sessions.ts";
 
@@ -70,6 +70,40 @@ test("a key that another process adds or revokes counts within a second", async 
   command("key", "revoke", "one");
   await clock.advance(999);
   expect([keys.closed, keys.find(secret).kind]).toEqual([true, "unknown"]);
+});
+
+test("a revocation counts though the file could not be read when it came, and that is said once", async () => {
+  const { folder, clock, add, command } = open();
+  const secret = add("leaked");
+  const errors: unknown[] = [];
+  let failures = 0;
+  const keys = openKeys({
+    folder,
+    environment: [],
+    clock,
+    log: { ...silentLogger, warn() {}, info() {}, error: (...said: unknown[]) => errors.push(said) },
+    read(from) {
+      if (failures-- > 0) throw new Error("EMFILE: too many open files");
+      return readKeys(from);
+    },
+  });
+  command("key", "revoke", "leaked");
+  failures = 3;
+  await clock.advance(1_000);
+  expect(keys.find(secret).kind).toBe("key");
+  await clock.advance(1_000);
+  expect([keys.find(secret).kind, errors.length]).toEqual(["unknown", 1]);
+});
+
+test("a folder that cannot be looked at closes a hub while it lasts, and ends nothing", async () => {
+  const { folder, clock, start } = open();
+  const keys = start();
+  symlinkSync(folder, folder);
+  await clock.advance(500);
+  expect(keys.closed).toBe(true);
+  rmSync(folder);
+  await clock.advance(500);
+  expect(keys.closed).toBe(false);
 });
 
 test("a key ends when it was to end", async () => {
@@ -192,6 +226,20 @@ test("a session outlives the hub, and nobody can make one", async () => {
   expect(sessions.read(`${id}.${until}.${nonce}.${keys.sign(`${id}.${until}.${nonce}`)}`)).toBeNull();
   await clock.advance(13 * 3_600_000);
   expect(sessions.read(value)).toBeNull();
+});
+
+test("a logout that nobody has a login for is not remembered, and one's own is for good", async () => {
+  const { start, add, clock } = open();
+  add("eye", "--viewer");
+  const keys = start();
+  const sessions = createSessions(keys, clock);
+  const old = sessions.begin("a") ?? "";
+  await clock.advance(13 * 3_600_000);
+  const own = sessions.begin("a") ?? "";
+  for (const junk of ["x", `${own}x`, `${own}.`, old, "A".repeat(14_000)]) sessions.end(junk);
+  expect(sessions.ended).toBe(0);
+  for (let again = 0; again < 3; again++) sessions.end(own);
+  expect([sessions.ended, sessions.read(own)]).toEqual([1, null]);
 });
 
 test("a key is found, or not, in microseconds and in the same time", () => {

@@ -1,5 +1,6 @@
-/** How much each caller may take: requests a minute, at the same time, and tokens a day. A bounded table, O(1) a request. */
+/** How much each caller may take: requests a minute, at the same time, and tokens a day. O(1) a request. */
 import type { Clock } from "../shared/clock.ts";
+import { createAccounts } from "./accounts.ts";
 import type { Caller } from "./policy/callers.ts";
 
 /** A request that was let in. */
@@ -20,21 +21,10 @@ export type Entry = { readonly lease: Lease } | { readonly over: OverLimit };
 
 export type Limits = ReturnType<typeof createLimits>;
 
-interface Account {
-  /** Requests that may begin now; grows with time up to a minute's worth. */
-  tokens: number;
-  /** Monotonic ms at which `tokens` was right. */
-  at: number;
-  running: number;
-  /** Days since 1970, UTC, to which `used` belongs. */
-  day: number;
-  used: number;
-}
-
-/** Callers that are told apart; more of them share what one may take. */
-const MOST_CALLERS = 10_000;
-/** Of these at most is looked for one that can be forgotten. */
-const MOST_LOOKS = 16;
+/** Addresses that are told apart; more of them share what one may take. */
+const MOST_SOURCES = 10_000;
+/** As many keys as their file has at most: whatever addresses come and go, none is forgotten with its day used up. */
+const MOST_KEYS = 100_000;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 /** When one of several running requests ends, nobody knows. */
@@ -42,51 +32,19 @@ const BUSY_RETRY_SECONDS = 1;
 
 /** Nothing taken yet. */
 export function createLimits({ clock }: { readonly clock: Clock }) {
-  const accounts = new Map<string, Account>();
-  const overflow: Account = fresh();
-
-  function fresh(): Account {
-    return { tokens: Number.POSITIVE_INFINITY, at: clock.now(), running: 0, day: 0, used: 0 };
-  }
-
-  /** Of the few that are silent for longest, the first of which nothing runs. */
-  function longestIdle(): string | null {
-    let looked = 0;
-    for (const [id, { running }] of accounts) {
-      if (running === 0) return id;
-      if (++looked === MOST_LOOKS) break;
-    }
-    return null;
-  }
-
-  function accountOf(id: string): Account {
-    const known = accounts.get(id);
-    if (known !== undefined) {
-      // The one silent for longest comes first.
-      accounts.delete(id);
-      accounts.set(id, known);
-      return known;
-    }
-    if (accounts.size >= MOST_CALLERS) {
-      const idle = longestIdle();
-      if (idle === null) return overflow;
-      accounts.delete(idle);
-    }
-    const account = fresh();
-    accounts.set(id, account);
-    return account;
-  }
+  const sources = createAccounts(clock, MOST_SOURCES);
+  const keys = createAccounts(clock, MOST_KEYS);
 
   return {
     /** Callers that are known now. */
     get size() {
-      return accounts.size;
+      return sources.size + keys.size;
     },
 
     /** One more request of `caller`, or why it is one too many. */
-    enter({ id, limits }: Pick<Caller, "id" | "limits">): Entry {
+    enter({ id, key, limits }: Pick<Caller, "id" | "key" | "limits">): Entry {
       const { rpm, concurrent, tokensPerDay } = limits;
-      const account = accountOf(id);
+      const account = (key === null ? sources : keys).of(id);
       const now = clock.now();
       if (concurrent !== null && account.running >= concurrent) {
         const sentence = `${concurrent} requests of yours run already: wait for one of them to end`;

@@ -2,14 +2,14 @@
 import { expect, test } from "bun:test";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { createLimits, type Entry, type Lease } from "./limits.ts";
-import { type CallerLimits, NO_LIMITS } from "./policy/callers.ts";
+import { type Caller, type CallerLimits, NO_LIMITS } from "./policy/callers.ts";
 
 const SECOND = 1000;
 
 function open(limits: Partial<CallerLimits> = {}) {
   const clock = fakeClock();
   const table = createLimits({ clock });
-  const enter = (id = "a") => table.enter({ id, limits: { ...NO_LIMITS, ...limits } });
+  const enter = (id = "a", key: Caller["key"] = null) => table.enter({ id, key, limits: { ...NO_LIMITS, ...limits } });
   return { clock, table, enter };
 }
 
@@ -85,6 +85,14 @@ test("ten thousand callers are told apart, and more of them are not remembered",
   const { table, enter } = open({ rpm: 5 });
   for (let caller = 0; caller < 30_000; caller++) lease(enter(String(caller))).end();
   expect(table.size).toBe(10_000);
+});
+
+test("a key whose day is used up is not forgotten, whoever comes", () => {
+  const { enter } = open({ tokensPerDay: 100 });
+  const key = { id: "k", name: "few" };
+  lease(enter("k", key)).end(100);
+  for (let caller = 0; caller < 10_001; caller++) lease(enter(`10.0.0.${caller}`)).end();
+  expect(over(enter("k", key))).not.toBeNull();
 });
 
 test("when all who are known are busy, strangers share what one may take, and nobody's count is lost", () => {

@@ -28,6 +28,8 @@ export interface LiveDeps {
 export type Live = ReturnType<typeof createLive>;
 
 const TICK_MS = 1_000;
+/** How often it is asked whether each listener still may: with the look at the keys before it, within a second. */
+const REVIEW_MS = 500;
 /**
  * Between two signs of life. Proxies and this server close what is silent for longer, and a page can tell a hub that
  * stands still: an event, since browsers show no comments to it.
@@ -80,6 +82,7 @@ export function createLive(deps: LiveDeps) {
   let aliveAt = 0;
   let flushedAt = Number.NEGATIVE_INFINITY;
   let stopTicking: (() => void) | null = null;
+  let stopReviewing: (() => void) | null = null;
   let cancelFlush: (() => void) | null = null;
   let stopped = false;
 
@@ -132,8 +135,10 @@ export function createLive(deps: LiveDeps) {
     if (subscribers.size > 0 && stopTicking === null) {
       aliveAt = clock.now();
       stopTicking = every(clock, TICK_MS, tick);
+      stopReviewing = every(clock, REVIEW_MS, subscribers.review);
     } else if (subscribers.size === 0) {
       stopTicking?.();
+      stopReviewing?.();
       stopTicking = null;
       nodeChanges.clear();
       finished = [];

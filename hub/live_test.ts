@@ -48,6 +48,7 @@ function stage() {
       topics: new Set(topics.length > 0 ? topics : TOPICS),
       signal: leaving.signal,
       hangUp: () => {},
+      mayStay: () => true,
     });
     let text = "";
     const readAll = async () => {

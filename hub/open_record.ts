@@ -1,12 +1,18 @@
 /** A request under way: what is written down of it until it ends, and what can be seen of it meanwhile. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import { CLIENT_CLOSED_REQUEST } from "../shared/protocol.ts";
 import type { Refusal } from "./job.ts";
 import { keptName, shorten, withoutPrompts } from "./kept_request.ts";
 import type { AttemptRecord, KeptDecision, OpenRecord, RequestRecord, RequestStart } from "./request_log.ts";
 
 /** Decisions kept of one request. */
 const MOST_DECISIONS = 8;
+/** Tokens of one request that are believed: a node may claim any number. */
+const MOST_TOKENS = 1e9;
+/** What a token takes of a request, about; and the largest guess: a picture is a megabyte, and a thousand tokens. */
+const BYTES_A_TOKEN = 4;
+const MOST_GUESSED = 16_384;
 
 /** A request that has not ended yet, as it can be looked at while it runs. */
 export interface RunningRequest {
@@ -47,7 +53,7 @@ export interface OpenRecordDeps {
 }
 
 /** Begins the record of the request that `start` tells of. */
-export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: OpenRecordDeps) {
+export function openRecord({ json: sent, onEnd, bodyBytes = 0, ...start }: RequestStart, deps: OpenRecordDeps) {
   const { clock } = deps;
   const startedAt = clock.now();
   const timestamp = clock.wall().toISOString();
@@ -65,6 +71,14 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
   let refusedFor: Refusal["kind"] | null = null;
   let notes = "";
   let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
+
+  /** As the node counted them; else guessed, for who leaves before the count has had the work as well. */
+  function tokensUsed(status: number): number {
+    const ran = start.generates && sentAt !== null && (status < 400 || status === CLIENT_CLOSED_REQUEST);
+    const prompt = ran ? Math.min(Math.ceil(bodyBytes / BYTES_A_TOKEN), MOST_GUESSED) : 0;
+    const completion = ran && start.stream ? pieces : 0;
+    return (tokens.prompt ?? prompt) + (tokens.completion ?? completion);
+  }
 
   const open: OpenRecord & RunningRequest = {
     requestId: start.requestId,
@@ -148,7 +162,7 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
       pieces++;
     },
     tokens(prompt, completion) {
-      tokens = { prompt, completion };
+      tokens = { prompt: believed(prompt), completion: believed(completion) };
     },
     note(words) {
       notes += `; ${words}`;
@@ -158,8 +172,7 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
       finished = true;
       refusedFor = refusal;
       waiting = false;
-      const counted = tokens.completion ?? (start.generates && start.stream ? pieces : 0);
-      onEnd?.({ tokens: (tokens.prompt ?? 0) + counted });
+      onEnd?.({ tokens: tokensUsed(status) });
       const last = attempts.at(-1);
       deps.onFinish(
         {
@@ -184,12 +197,19 @@ export function openRecord({ json: sent, onEnd, ...start }: RequestStart, deps: 
           bytes,
           prompt_tokens: tokens.prompt,
           completion_tokens: tokens.completion,
+          key_id: start.key?.id ?? null,
+          key_name: start.key?.name ?? null,
         },
         open,
       );
     },
   };
   return open;
+}
+
+/** A node's count, or null where it is none. */
+function believed(tokens: number | null): number | null {
+  return tokens !== null && Number.isInteger(tokens) && tokens >= 0 && tokens <= MOST_TOKENS ? tokens : null;
 }
 
 function round(ms: number): number {

@@ -14,8 +14,6 @@ import type { AttemptRecord, RequestRecord } from "./request_log.ts";
 export const MOST_MODELS = 1_000;
 /** Ways of writing them that are remembered. */
 const MOST_SPELLINGS = 2_000;
-/** Tokens of one answer that are believed: a node may claim any number. */
-const MOST_TOKENS = 1e9;
 
 // Upper bounds in seconds. A cold load takes minutes; so does a whole answer of a CPU.
 const DURATION = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500];
@@ -224,7 +222,8 @@ export function createRequestFigures(metrics: Metrics, registry: Pick<Registry, 
     const counted = prompt_tokens !== null || completion_tokens !== null;
     if (!streamed && !counted) return;
     const model = spellings.get(record.model ?? "") ?? ofModel(record.model, node_id);
-    const completion = believed(completion_tokens);
+    const completion = completion_tokens ?? 0;
+    const prompt = prompt_tokens ?? 0;
     if (streamed) {
       model.firstToken.observe(first_byte_ms / 1000);
       const ms = Math.max(0, record.duration_ms - first_byte_ms);
@@ -233,8 +232,8 @@ export function createRequestFigures(metrics: Metrics, registry: Pick<Registry, 
     if (!counted) return;
     const { tokens } = nodes.get(node_id) ?? ofNode(node_id);
     const sum = tokens.get(model);
-    if (!sum) return void tokens.set(model, { prompt: believed(prompt_tokens), completion });
-    sum.prompt += believed(prompt_tokens);
+    if (!sum) return void tokens.set(model, { prompt, completion });
+    sum.prompt += prompt;
     sum.completion += completion;
   }
 
@@ -267,8 +266,4 @@ export function createRequestFigures(metrics: Metrics, registry: Pick<Registry, 
       nodesLeft = false;
     },
   };
-}
-
-function believed(tokens: number | null): number {
-  return tokens !== null && tokens > 0 && tokens <= MOST_TOKENS ? tokens : 0;
 }

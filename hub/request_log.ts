@@ -4,6 +4,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Refusal } from "./job.ts";
 import type { Route } from "./node_record.ts";
 import { openRecord, type RunningRequest } from "./open_record.ts";
+import type { Caller } from "./policy/callers.ts";
 import type { Decision } from "./policy/decision.ts";
 
 /** Requests kept in memory. */
@@ -44,17 +45,24 @@ export interface RequestRecord {
   readonly bytes: number;
   readonly prompt_tokens: number | null;
   readonly completion_tokens: number | null;
+  /** The key it was made with; null while the hub was open. */
+  readonly key_id: string | null;
+  readonly key_name: string | null;
 }
 
 export interface RequestStart {
   readonly requestId: string;
   readonly clientIp: string;
+  /** The key it was made with; nothing while none is asked for. */
+  readonly key?: Caller["key"];
   readonly endpoint: string;
   readonly method: string;
   readonly model: string | null;
   readonly stream: boolean;
   /** True for one that runs a model: the pieces of its stream are about as many as its tokens. */
   readonly generates?: boolean;
+  /** Length of the body it came with; what its prompt costs is guessed by it where the node does not count. */
+  readonly bodyBytes?: number;
   /** What the client sent; shortened here, and left out altogether under LOG_PROMPTS=0. */
   readonly json: unknown;
   /** Called once, when the request has ended, whatever way it did. */
@@ -63,7 +71,7 @@ export interface RequestStart {
 
 /** What a request has cost. */
 export interface Used {
-  /** Tokens of prompt and answer; where the node's count is missing, pieces of its stream. */
+  /** Tokens of prompt and answer; where a node's count is missing, guessed by the bytes sent and the pieces received. */
   readonly tokens: number;
 }
 

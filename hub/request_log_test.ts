@@ -84,6 +84,8 @@ test("the whole story of a request stands behind the user's fields", async () =>
     bytes: 123,
     prompt_tokens: 7,
     completion_tokens: 42,
+    key_id: null,
+    key_name: null,
   });
 });
 

@@ -10,6 +10,8 @@ export interface Listener<Topic extends string> {
   readonly signal: AbortSignal;
   /** Closes its connection, whatever is still on its way to it. */
   readonly hangUp: () => void;
+  /** False as soon as it would not be let in any more: its key was revoked, its login is over. */
+  readonly mayStay: () => boolean;
 }
 
 interface Subscriber<Topic extends string> extends Listener<Topic> {
@@ -39,6 +41,14 @@ export function createSubscribers<Topic extends string>(onChange: () => void) {
     // An error alone leaves the connection open as long as it does not take what is in it.
     subscriber.hangUp();
     subscriber.controller?.error(new Error(`it left ${LARGEST_BACKLOG / 1e6} MB waiting`));
+  }
+
+  /** Who has not taken what was sent is hung up on. */
+  function end(subscriber: Subscriber<Topic>): void {
+    forget(subscriber);
+    if (!subscriber.give) subscriber.hangUp();
+    subscriber.controller?.close();
+    subscriber.give?.();
   }
 
   function put(subscriber: Subscriber<Topic>, bytes: Uint8Array): void {
@@ -105,14 +115,14 @@ export function createSubscribers<Topic extends string>(onChange: () => void) {
       for (const subscriber of all) if (topic === null || subscriber.topics.has(topic)) put(subscriber, bytes);
     },
 
-    /** Ends every stream. Who has not taken what was sent is hung up on. */
+    /** Ends the streams of those who may not listen any more. */
+    review(): void {
+      for (const subscriber of all) if (!subscriber.mayStay()) end(subscriber);
+    },
+
+    /** Ends every stream. */
     end(): void {
-      for (const subscriber of all) {
-        forget(subscriber);
-        if (!subscriber.give) subscriber.hangUp();
-        subscriber.controller?.close();
-        subscriber.give?.();
-      }
+      for (const subscriber of all) end(subscriber);
     },
   };
 }

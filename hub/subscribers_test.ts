@@ -11,13 +11,18 @@ function audience() {
   function come(opening: string | Uint8Array = "state ", ...topics: Topic[]) {
     const leaving = new AbortController();
     let hungUp = 0;
+    let mayStay = true;
     const listener: Listener<Topic> = {
       topics: new Set(topics.length > 0 ? topics : ["nodes"]),
       signal: leaving.signal,
       hangUp: () => hungUp++,
+      mayStay: () => mayStay,
     };
     const stream = subscribers.add(listener, typeof opening === "string" ? bytes(opening) : opening);
-    return { stream, reader: () => stream.getReader(), leave: () => leaving.abort(), hungUp: () => hungUp };
+    const unwelcome = () => {
+      mayStay = false;
+    };
+    return { stream, reader: () => stream.getReader(), leave: () => leaving.abort(), hungUp: () => hungUp, unwelcome };
   }
   return { subscribers, come, changes: () => changes };
 }
@@ -42,6 +47,17 @@ test("each gets its state first and then what it wants, in order, whether it was
   subscribers.send("nodes", bytes("4"));
   expect(await next).toBe("4");
   expect(await take(both)).toBe("4");
+});
+
+test("who may not listen any more hears no more, and the others do", async () => {
+  const { subscribers, come } = audience();
+  const [revoked, other] = [come(""), come("")];
+  const [one, two] = [revoked.reader(), other.reader()];
+  await Promise.all([take(one), take(two)]);
+  revoked.unwelcome();
+  subscribers.review();
+  subscribers.send("nodes", bytes("x"));
+  expect([await take(one), await take(two), subscribers.size]).toEqual([null, "x", 1]);
 });
 
 test("what is sent is held once for all, not copied", async () => {
@@ -81,7 +97,8 @@ test.each<[how: string, leave: (one: ReturnType<ReturnType<typeof audience>["com
 
 test("who had gone before it was let in is not kept", () => {
   const { subscribers } = audience();
-  subscribers.add({ topics: new Set(["nodes"]), signal: AbortSignal.abort(), hangUp: () => {} }, bytes(""));
+  const gone = { topics: new Set<Topic>(["nodes"]), signal: AbortSignal.abort(), hangUp() {}, mayStay: () => true };
+  subscribers.add(gone, bytes(""));
   expect(subscribers.size).toBe(0);
 });
 

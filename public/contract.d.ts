@@ -128,6 +128,8 @@ export interface Brief {
   bytes: number;
   prompt_tokens: number | null;
   completion_tokens: number | null;
+  key_id: string | null;
+  key_name: string | null;
 }
 
 export interface Whole extends Brief {

@@ -3,7 +3,6 @@ import type { Context } from "hono";
 import { type HttpServer, IDLE_TIMEOUT_SECONDS } from "../../shared/listen.ts";
 import type { BodyBudget, BodyShare } from "../body_budget.ts";
 import type { Lease } from "../limits.ts";
-import type { Access } from "../policy/access.ts";
 import type { Caller } from "../policy/callers.ts";
 import type { Role } from "../policy/roles.ts";
 import type { OpenRecord, Used } from "../request_log.ts";
@@ -20,10 +19,19 @@ export type HubEnv = {
     /** Who it is from, once it is let in. */
     caller?: Caller;
     role?: Role;
+    /** Whether it would be let in again now; for answers that last. */
+    mayStay?: () => boolean;
     /** Why it is not let in, until that is answered. */
-    refusal?: Extract<Access, { allowed: false }>;
+    refusal?: Refused;
   };
 };
+
+/** What is answered to a request that is not let in. */
+export interface Refused {
+  readonly status: number;
+  readonly sentence: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** The body, or why there is none: too large, too much beside all that is held already, or the client broke off. */
 export type Body =

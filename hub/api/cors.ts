@@ -1,8 +1,10 @@
 /** What browsers are told about pages of other origins: done once for the whole hub, as Ollama does it. */
 import type { MiddlewareHandler } from "hono";
+import { type Clock, systemClock } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import { HEADERS } from "../../shared/protocol.ts";
 import { type AllowedOrigins, allowsAny, isSameOrigin, mayUse } from "../policy/origins.ts";
+import { createRarely } from "../rarely.ts";
 
 const ALLOW_ORIGIN = "Access-Control-Allow-Origin";
 
@@ -21,8 +23,9 @@ const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
   "Access-Control-Max-Age": "43200",
 };
 
-/** Origins written into the log at most; they are whatever a client says. */
+/** Origins written into the log in an hour at most; they are whatever a client says. */
 const TOLD_ORIGINS = 100;
+const TOLD_MS = 3_600_000;
 
 /** What a page may read of an answer beside its body. Ollama exposes none of its headers, and has none like these. */
 const EXPOSED = [
@@ -39,17 +42,20 @@ function shown(header: string): string {
  * Lets pages of `allowed` origins use the hub and refuses all others with an empty 403, also where no preflight comes
  * first. Belongs before everything that answers, so that errors, 404s and streams carry the headers too.
  */
-export function cors(allowed: AllowedOrigins, log: Pick<Logger, "warn">): MiddlewareHandler {
+export function cors(
+  allowed: AllowedOrigins,
+  log: Pick<Logger, "warn">,
+  clock: Pick<Clock, "now"> = systemClock,
+): MiddlewareHandler {
   const any = allowsAny(allowed);
-  const told = new Set<string>();
+  const rarely = createRarely(clock, TOLD_MS, TOLD_ORIGINS);
   return async (context, next) => {
     const origin = context.req.header("origin") ?? "";
     const host = context.req.header("host") ?? "";
     if (origin === "" || isSameOrigin(origin, host)) return next();
     if (!mayUse(origin, host, allowed)) {
-      // A browser tells its user nothing; whoever runs the hub can at least read it here, once.
-      if (!told.has(origin) && told.size < TOLD_ORIGINS) {
-        told.add(origin);
+      // A browser tells its user nothing; whoever runs the hub can at least read it here.
+      if (rarely(origin)) {
         log.warn({ origin }, `refused a web page of ${origin}: OLLAMA_ORIGINS=${origin} would let it use this hub`);
       }
       return new Response(null, { status: 403 });

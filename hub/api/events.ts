@@ -36,6 +36,7 @@ export function eventsRoute(hub: EventsRouteDeps): Hono<HubEnv> {
       topics: new Set(context.req.valid("query").topics),
       signal: context.req.raw.signal,
       hangUp: hangUpOf(context),
+      mayStay: context.get("mayStay") ?? (() => false),
     });
     if (stream === null) {
       const detail = `The hub is stopping, or ${MOST_LISTENERS} listen to its events already`;

@@ -1,6 +1,7 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
 import { parseAddress } from "../../shared/address.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
@@ -10,14 +11,17 @@ import { type Access, type AccessRequest, judgeAccess } from "../policy/access.t
 import { isWellFormedHost } from "../policy/allowed_hosts.ts";
 import type { Caller } from "../policy/callers.ts";
 import { forwardingHeader } from "../policy/forwarding.ts";
+import { sourceOf } from "../policy/networks.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
+import { createRarely } from "../rarely.ts";
 import type { RequestLog } from "../request_log.ts";
 import type { HubEnv } from "./body.ts";
-import { type Holder, holderOf } from "./credentials.ts";
+import { type Holder, holderOf, STRANGER } from "./credentials.ts";
 import { refusalFor } from "./refusal.ts";
 
 export interface GuardDeps {
   readonly gate: Gate;
+  readonly clock: Clock;
   readonly log: Pick<Logger, "warn">;
   readonly requestLog: RequestLog;
 }
@@ -28,19 +32,20 @@ const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PAT
 const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;
 const LOGIN_PAGE = "/static/login.html";
 
-/** Refusals written into the log at most, one for each source and reason. */
+/** Refusals written into the log in an hour at most, one for each source and reason. */
 const TOLD = 200;
+const TOLD_MS = 3_600_000;
 
 /**
  * Judges every request and lets `admit` say no to those that only lack a key, so that the headers for web pages are on
  * that answer too. `registered` may grow until the first request.
  */
 export function guard(
-  { gate, log, requestLog }: GuardDeps,
+  { gate, clock, log, requestLog }: GuardDeps,
   registered: readonly ListedRoute[],
 ): MiddlewareHandler<HubEnv> {
   const askedFor = roleFinder(registered);
-  const told = new Set<string>();
+  const rarely = createRarely(clock, TOLD_MS, TOLD);
 
   return async (context, next) => {
     const request = context.req.raw;
@@ -48,10 +53,16 @@ export function guard(
     const insane = whyInsane(request);
     if (insane !== null) return refusalFor(path, insane.status, insane.sentence, insane.headers);
 
+    // Whether the hub runs depends on nothing that decides about all else.
+    if (isHealth(request.method, path)) return next();
     const rules = rulesNow(gate);
-    const holder: Holder = rules.mode === "open" ? STRANGER : holderOf(context, gate.keys, gate.sessions);
-    const access = judgeAccess(accessRequest(context, path, askedFor, holder), rules);
-    if (!access.allowed) {
+    const holder = holderNow(context);
+    const asks = accessRequest(context, path, askedFor, holder);
+    const access = judgeAccess(asks, rules);
+    const tooMany = holder.guessed ? gate.guesses.tried(sourceOf(asks.source)) : null;
+    if (tooMany !== null) {
+      context.set("refusal", { status: 429, ...tooMany });
+    } else if (!access.allowed) {
       if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
       tellOnce(access, peerAddress(context.env, request));
       // The headers for pages, and Ollama's own answer to one that may not use it, are the business of `cors`.
@@ -60,21 +71,24 @@ export function guard(
       context.set("refusal", access);
     } else {
       context.set("role", access.as);
-      context.set(
-        "caller",
-        callerOf(holder.key, request, gate, () => peerAddress(context.env, request)),
-      );
+      context.set("mayStay", () => {
+        const { credential } = holderNow(context);
+        return judgeAccess({ ...asks, credential }, rulesNow(gate)).allowed;
+      });
+      context.set("caller", callerOf(holder.key, request, gate, asks));
     }
     return next();
   };
 
+  /** Nobody is asked who they are while the hub is open. */
+  function holderNow(context: Context<HubEnv>): Holder {
+    return gate.keys.closed ? holderOf(context, gate.keys, gate.sessions) : STRANGER;
+  }
+
   function tellOnce({ why, sentence }: Refusal, source: string): void {
     // Whoever has no key yet is told so, and nobody else needs to know.
     if (why === "credential" || why === "role") return;
-    const key = `${why} ${source}`;
-    if (told.has(key) || told.size >= TOLD) return;
-    told.add(key);
-    log.warn({ source, why }, `refused a request: ${sentence}`);
+    if (rarely(`${why} ${source}`)) log.warn({ source, why }, `refused a request: ${sentence}`);
   }
 }
 
@@ -93,8 +107,6 @@ function left(context: Context<HubEnv>, requestLog: Pick<RequestLog, "begin">): 
 
 type Refusal = Extract<Access, { allowed: false }>;
 
-const STRANGER: Holder = { credential: { kind: "none" }, key: null };
-
 function hasOrigin({ why }: Refusal, request: Request): boolean {
   return why === "cross-site" && (request.headers.get("origin") ?? "") !== "";
 }
@@ -107,7 +119,7 @@ export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubE
     if (refusal !== undefined) {
       const isPage = refusal.status === 401 && (method === "GET" || method === "HEAD") && PAGE.test(path);
       if (isPage && context.req.header("accept")?.includes("text/html")) return context.redirect(LOGIN_PAGE, 303);
-      return refusalFor(path, refusal.status, refusal.sentence);
+      return refusalFor(path, refusal.status, refusal.sentence, refusal.headers);
     }
     const caller = context.get("caller");
     if (caller === undefined || !counts(method, path)) return next();
@@ -124,6 +136,10 @@ export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubE
     for (const [name, value] of Object.entries(lease.headers)) context.header(name, value);
     return;
   };
+}
+
+function isHealth(method: string, path: string): boolean {
+  return path === PATHS.healthz && (method === "GET" || method === "HEAD");
 }
 
 /** True for what costs something: work for a node. The dashboard, heartbeats and signs of life are never too much. */
@@ -179,19 +195,20 @@ function accessRequest(
     credential,
     // A browser asks without the key whether it may send it.
     asked: isPreflight ? "anonymous" : askedFor(method, path),
-    isHealth: path === PATHS.healthz && reads,
   };
 }
 
 /** Whose limits and turns count. */
-function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, source: () => string): Caller {
+function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, asks: AccessRequest): Caller {
   if (key === null) {
-    const id = source();
-    return { id, turn: id, weight: 1, limits: sourceLimits, models: null, chat: null };
+    const id = sourceOf(asks.source);
+    return { id, key: null, turn: asks.source?.text ?? "", weight: 1, limits: sourceLimits, models: null, chat: null };
   }
   const user = key.trustUserHeader ? spoken(request, "x-openwebui-user-id") : null;
   return {
     id: key.id,
+    // Not the whole of it: what is written down has no business with the rest.
+    key: { id: key.id, name: key.name },
     turn: user === null ? key.id : `${key.id} ${user}`,
     weight: key.weight,
     limits: key,

@@ -2,10 +2,11 @@
 import { type Context, Hono } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
+import { parseAddress } from "../../shared/address.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import { describeAccess, type Gate } from "../gate.ts";
-import { NO_LIMITS } from "../policy/callers.ts";
+import { sourceOf } from "../policy/networks.ts";
 import { COOKIE, SESSION_SECONDS } from "../sessions.ts";
 import { type HubEnv, readBody } from "./body.ts";
 
@@ -18,13 +19,16 @@ export const loginRequest = z.object({ key: z.string().min(1).max(512) });
 
 /** Bytes. */
 const LARGEST_LOGIN = 4_096;
-/** Tries of one address a minute. */
-const TRIES = 30;
 
 /** The routes. */
 export function loginRoutes(hub: LoginDeps): Hono<HubEnv> {
   const app = new Hono<HubEnv>();
-  app.get("/access", (context) => context.json({ ...describeAccess(hub.gate), role: context.get("role") ?? null }));
+  app.get("/access", (context) => {
+    const { mode, ...rest } = describeAccess(hub.gate);
+    const role = context.get("role") ?? "anonymous";
+    // That any machine may join is for nobody to know who may not so much as look.
+    return context.json(role === "anonymous" ? { mode } : { mode, ...rest, role });
+  });
   app.post("/login", (context) => logIn(context, hub));
   app.post("/logout", (context) => {
     const cookie = getCookie(context, COOKIE);
@@ -36,13 +40,6 @@ export function loginRoutes(hub: LoginDeps): Hono<HubEnv> {
 }
 
 async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Response> {
-  const id = `login ${peerAddress(context.env, context.req.raw)}`;
-  const entry = gate.limits.enter({ id, limits: { ...NO_LIMITS, rpm: TRIES } });
-  if ("over" in entry) {
-    const { sentence, retryAfterSeconds, headers } = entry.over;
-    return context.json({ detail: sentence }, 429, { ...headers, "retry-after": String(retryAfterSeconds) });
-  }
-  entry.lease.end();
   if (!gate.keys.closed) return nothingToLogInTo(context);
   // Forms of other sites cannot say so: nobody is logged in as somebody else without knowing.
   if (!context.req.header("content-type")?.toLowerCase().startsWith("application/json")) {
@@ -53,6 +50,9 @@ async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Res
   if (!read.success) return context.json({ detail: 'expected {"key": "ohk_…"}' }, 400);
   const found = gate.keys.find(read.data.key.trim());
   if (found.kind !== "key") {
+    const source = parseAddress(peerAddress(context.env, context.req.raw));
+    const tooMany = found.kind === "unknown" ? gate.guesses.tried(sourceOf(source)) : null;
+    if (tooMany !== null) return context.json({ detail: tooMany.sentence }, 429, { ...tooMany.headers });
     const why = found.kind === "expired" ? "This key has expired" : "This key is not known here, or was revoked";
     return context.json({ detail: why }, 401);
   }

@@ -90,11 +90,13 @@ async function open(
   const record = hub.requestLog.begin({
     requestId: id,
     clientIp: peerAddress(context.env, request),
+    key: context.get("caller")?.key ?? null,
     endpoint: context.req.path,
     method: request.method,
     model: model || null,
     stream: draft?.stream ?? false,
     generates: draft?.slot ?? false,
+    bodyBytes: body.kind === "whole" ? body.bytes.byteLength : 0,
     json: draft?.json ?? null,
     onEnd: releaser(context),
   });

@@ -1,6 +1,7 @@
 /** What no route answers: wrong methods, trailing slashes, unknown paths, in the words of Ollama's router. */
 import type { Context, MiddlewareHandler } from "hono";
 import { findOllamaRoute } from "../../shared/ollama_routes.ts";
+import { hasKeyBefore } from "./credentials.ts";
 
 /** A route of the hub as Hono lists it; `app.routes` is such a list. */
 export interface RegisteredRoute {
@@ -68,12 +69,18 @@ function wrongMethod(context: Context, allowed: readonly string[]): Response {
 function withoutSlash(context: Context): Response {
   const [, path = "/", query = ""] = /^[^:]*:\/\/[^/]*([^?#]*)(\?[^#]*)?/.exec(context.req.url) ?? [];
   // Bun has normalised the URL: nothing is left in it that a header cannot carry.
-  const location = path.slice(0, -1) + query || "/";
-  if (context.req.method !== "GET") return new Response(null, { status: 307, headers: { Location: location } });
+  const trimmed = path.slice(0, -1);
+  const isSecret = hasKeyBefore(path);
+  const location = (isSecret ? `../${trimmed.slice(trimmed.lastIndexOf("/") + 1)}` : trimmed) + query || "/";
+  // The key before the path is in neither, and the redirect, which is kept by its URL, is not to be kept.
+  const secrecy: Record<string, string> = isSecret ? { "Cache-Control": "no-store" } : {};
+  if (context.req.method !== "GET") {
+    return new Response(null, { status: 307, headers: { ...secrecy, Location: location } });
+  }
   const page = `<a href="${escapeHtml(location)}">Moved Permanently</a>.\n\n`;
   return new Response(page, {
     status: 301,
-    headers: { Location: location, "Content-Type": "text/html; charset=utf-8" },
+    headers: { ...secrecy, Location: location, "Content-Type": "text/html; charset=utf-8" },
   });
 }
 

@@ -66,6 +66,7 @@ export function visit(context: Context<HubEnv>, about: About, hub: ManageDeps): 
   const record = hub.requestLog.begin({
     requestId: id,
     clientIp: peerAddress(context.env, request),
+    key: context.get("caller")?.key ?? null,
     endpoint: context.req.path,
     method: request.method,
     model: model || null,

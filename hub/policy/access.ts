@@ -2,7 +2,7 @@
 import type { Address } from "../../shared/address.ts";
 import { hostNameOf, isLocalHost } from "./allowed_hosts.ts";
 import { isNear, type Networks } from "./networks.ts";
-import { type AllowedOrigins, type BrowserWords, isCrossSite } from "./origins.ts";
+import { type AllowedOrigins, type BrowserWords, isCrossSite, isForeign } from "./origins.ts";
 import { type Asked, type KeyRole, type Role, satisfies } from "./roles.ts";
 
 /** Whether callers need a key. */
@@ -29,8 +29,6 @@ export interface AccessRequest {
   readonly forwarded: string | null;
   readonly credential: Credential;
   readonly asked: Asked;
-  /** True for the one route that says whether the hub runs. */
-  readonly isHealth: boolean;
 }
 
 export interface AccessRules {
@@ -61,7 +59,6 @@ const CLOSE = "give the hub API keys (API_KEYS, or: ollama-hub key add NAME)";
 /** Decides. Every path ends in a refusal unless something lets it in. */
 export function judgeAccess(request: AccessRequest, rules: AccessRules): Access {
   const { asked, credential } = request;
-  if (request.isHealth) return { allowed: true, as: "anonymous" };
   if (asked === "nobody") return refuse(403, "role", "nobody may use this route: it has no row in the table of roles");
   if (asked === "node") {
     if (rules.nodesClosed) return { allowed: true, as: "node" };
@@ -69,23 +66,18 @@ export function judgeAccess(request: AccessRequest, rules: AccessRules): Access 
   }
   // Nobody's key makes a difference where none is asked for: programs that insist on one send anything.
   if (rules.mode === "open") return judgeNeighbour(request, rules, "a caller") ?? { allowed: true, as: "admin" };
-  return judgeKey(credential, asked, request, rules);
+  return judgeKey(credential, asked, request);
 }
 
-function judgeKey(
-  credential: Credential,
-  asked: Exclude<Asked, "nobody">,
-  request: AccessRequest,
-  rules: AccessRules,
-): Access {
+function judgeKey(credential: Credential, asked: Exclude<Asked, "nobody">, request: AccessRequest): Access {
   if (credential.kind === "two") {
     return refuse(400, "two keys", "the request carries two different API keys: send one");
   }
   const as: Role = credential.kind === "key" ? credential.role : "anonymous";
   // A browser sends its cookie for whatever page asks it to.
   const withCookie = credential.kind === "key" && credential.cookie;
-  if (withCookie && isCrossSite(request.browser, request.host, rules.allowedOrigins)) {
-    return refuse(403, "cross-site", "a page of another site sent this with your login: it may not");
+  if (withCookie && isForeign(request.browser, request.host)) {
+    return refuse(403, "cross-site", "a page that is not the hub's own sent this with your login: it needs a key");
   }
   if (satisfies(as, asked)) return { allowed: true, as };
   if (credential.kind === "expired") return refuse(401, "credential", "this API key has expired: ask for a new one");

@@ -75,18 +75,31 @@ const HOSTS: readonly [host: string, good: boolean][] = [
   ["workshop.corp.example.evil.example", false],
 ];
 
-/** What a browser says, beside `host`. */
-const BROWSERS: readonly [what: string, words: (host: string) => Partial<AccessRequest["browser"]>, good: boolean][] = [
-  ["no browser", () => ({}), true],
-  ["the hub's own page", (host) => ({ origin: `http://${host}`, fetchSite: "same-origin" }), true],
-  ["an allowed page", () => ({ origin: "http://page.example", fetchSite: "cross-site" }), true],
-  ["a page of this machine", () => ({ origin: "http://localhost:3000", fetchSite: "same-site" }), true],
-  ["an address typed in", () => ({ fetchSite: "none", navigates: true }), true],
-  ["a link on another site", () => ({ fetchSite: "cross-site", navigates: true }), true],
-  ["another site's page", () => ({ origin: "http://evil.example", fetchSite: "cross-site" }), false],
-  ["another site's page in an old browser", () => ({ origin: "http://evil.example" }), false],
-  ["a sandboxed frame", () => ({ origin: "null", fetchSite: "cross-site" }), false],
-  ["an image of another site", () => ({ fetchSite: "cross-site" }), false],
+/** What a browser says, beside `host`: whether a hub that is open takes it, and whether it may bring a login. */
+const BROWSERS: readonly [
+  what: string,
+  words: (host: string) => Partial<AccessRequest["browser"]>,
+  good: boolean,
+  own: boolean,
+][] = [
+  ["no browser", () => ({}), true, true],
+  ["the hub's own page", (host) => ({ origin: `http://${host}`, fetchSite: "same-origin" }), true, true],
+  ["the hub's own page in an old browser", (host) => ({ origin: `https://${host}` }), true, true],
+  ["the hub's own page asking", () => ({ fetchSite: "same-origin" }), true, true],
+  ["its own page behind a proxy", () => ({ origin: "https://hub.example", fetchSite: "same-origin" }), false, true],
+  ["an allowed page", () => ({ origin: "http://page.example", fetchSite: "cross-site" }), true, false],
+  ["a page of this machine", () => ({ origin: "http://localhost:3000", fetchSite: "same-site" }), true, false],
+  ["a page of this machine in an old browser", () => ({ origin: "http://localhost:3000" }), true, false],
+  ["an image of this machine", () => ({ fetchSite: "same-site" }), true, false],
+  ["an editor's window", () => ({ origin: "vscode-webview://1a2b", fetchSite: "cross-site" }), true, false],
+  ["a file", () => ({ origin: "file://" }), true, false],
+  ["an extension", () => ({ origin: "app://x", fetchSite: "none" }), true, false],
+  ["an address typed in", () => ({ fetchSite: "none", navigates: true }), true, true],
+  ["a link on another site", () => ({ fetchSite: "cross-site", navigates: true }), true, true],
+  ["another site's page", () => ({ origin: "http://evil.example", fetchSite: "cross-site" }), false, false],
+  ["another site's page in an old browser", () => ({ origin: "http://evil.example" }), false, false],
+  ["a sandboxed frame", () => ({ origin: "null", fetchSite: "cross-site" }), false, false],
+  ["an image of another site", () => ({ fetchSite: "cross-site" }), false, false],
 ];
 
 const FORWARDED = [null, "x-forwarded-for"] as const;
@@ -109,7 +122,6 @@ const usual: AccessRequest = {
   forwarded: null,
   credential: { kind: "none" },
   asked: "caller",
-  isHealth: false,
 };
 
 /** Every combination there is, with what has to come of the four things an open hub looks at. */
@@ -169,17 +181,6 @@ test("a node's heartbeat follows the same rule while nodes need no token, whatev
   expect(wrong.slice(0, 5)).toEqual([]);
 });
 
-test("whether the hub runs, everybody may know", () => {
-  const strange = {
-    ...usual,
-    source: parseAddress("203.0.113.1"),
-    host: "evil.example",
-    forwarded: "via",
-    isHealth: true,
-  };
-  expect([statusOf(strange), statusOf(strange, { ...RULES, mode: "closed" })]).toEqual([200, 200]);
-});
-
 test("closed: every key × every kind of route, from wherever and by whatever name", () => {
   for (const [address] of SOURCES) {
     for (const host of ["localhost:8000", "hub.example.com"]) {
@@ -202,11 +203,12 @@ test("closed: every key × every kind of route, from wherever and by whatever na
   }
 });
 
-test("closed: a login counts for the hub's own pages and the allowed ones only", () => {
+test("closed: a login counts for the hub's own pages only, whatever pages are allowed", () => {
   const credential: Credential = { kind: "key", role: "admin", cookie: true };
-  for (const [name, words, good] of BROWSERS) {
+  const rules: AccessRules = { ...RULES, mode: "closed", allowedOrigins: ["*"] };
+  for (const [name, words, , own] of BROWSERS) {
     const request = { ...usual, credential, browser: { ...nobody, ...words(usual.host) } };
-    expect([name, statusOf(request, { ...RULES, mode: "closed" })]).toEqual([name, good ? 200 : 403]);
+    expect([name, statusOf(request, rules)]).toEqual([name, own ? 200 : 403]);
   }
 });
 

@@ -14,9 +14,11 @@ export interface CallerLimits {
 export const NO_LIMITS: CallerLimits = { rpm: null, concurrent: null, tokensPerDay: null, queueShare: null };
 
 export interface Caller {
-  /** Whose limits count: a key's id, or an address. */
+  /** Whose limits count: a key's id, or the address or network it comes from. */
   readonly id: string;
-  /** Who takes turns in the waiting room: the same, or one user of a key whose word is taken for it. */
+  /** The key it showed; null where none is asked for. */
+  readonly key: { readonly id: string; readonly name: string } | null;
+  /** Who takes turns within its turns: the same, one user of a key whose word is taken for it, one address of a network. */
   readonly turn: string;
   /** Turns for one of a usual caller. */
   readonly weight: number;
@@ -30,6 +32,7 @@ export interface Caller {
 /** Whoever is not told from others: requests of the hub's own, and of tests. */
 export const ANYBODY: Caller = {
   id: "",
+  key: null,
   turn: "",
   weight: 1,
   limits: NO_LIMITS,

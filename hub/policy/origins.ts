@@ -75,6 +75,17 @@ export function isCrossSite({ origin, fetchSite, navigates }: BrowserWords, host
   return fetchSite === "cross-site" && !navigates;
 }
 
+/**
+ * True for a request that the browser sent for any page but the hub's own, whatever pages may use the hub: cookies know
+ * no ports, so that a page of another server on the hub's machine brings the hub's login along.
+ */
+export function isForeign({ origin, fetchSite, navigates }: BrowserWords, host: string): boolean {
+  // The browser's own word, which no page can change. It is right behind a proxy that changes `Host` as well.
+  if (fetchSite === "same-origin" || navigates) return false;
+  if (origin !== "") return !isSameOrigin(origin, host);
+  return fetchSite !== "" && fetchSite !== "none";
+}
+
 /** `*` stands for anything, nothing included. gin-contrib/cors lets both halves overlap; no real origin needs that. */
 function matches(origin: string, entry: string): boolean {
   const star = entry.indexOf("*");

@@ -11,9 +11,9 @@ export const access = z.object({
   advice: z.string().nullable().describe("What to do where somebody needs neither; null where both are asked for."),
 });
 
-const accessAnswer = access.extend({
-  role: z.enum(ROLES).nullable().describe("What whoever asks may do; `anonymous` without a key of a closed hub."),
-});
+const accessAnswer = access
+  .extend({ role: z.enum(ROLES).describe("What whoever asks may do.") })
+  .partial({ nodes: true, advice: true, role: true });
 
 const loggedIn = z.object({ name: z.string().describe("The key's name."), role: z.enum(["viewer", "admin"]) });
 
@@ -26,7 +26,7 @@ export const ACCESS: Chapter = {
       id: "showAccess",
       tag: "Access",
       summary: "Whether a key is asked for",
-      description: "And what whoever asks may do.",
+      description: "And what whoever asks may do. Without a key, a hub that asks for one says nothing but `mode`.",
       answers: {
         200: {
           description: "How it is now.",
@@ -67,7 +67,10 @@ export const ACCESS: Chapter = {
         409: detailAnswer("The hub is open.", "This hub is open: there is nothing to log in to"),
         415: detailAnswer("No JSON.", "expected JSON, with Content-Type: application/json"),
         429: {
-          ...detailAnswer("Too many tries.", "more than 30 requests a minute: try again in 2 s"),
+          ...detailAnswer(
+            "Too many keys that are none.",
+            "more than 30 unknown keys a minute came from your address: try again in 2 s",
+          ),
           headers: ["Retry-After"],
         },
       },

@@ -39,6 +39,8 @@ export const requestRecord = z.object({
   bytes: z.int().describe("Bytes sent to the client."),
   prompt_tokens: z.int().nullable(),
   completion_tokens: z.int().nullable(),
+  key_id: z.string().nullable().describe("The key it was made with; null while the hub was open."),
+  key_name: z.string().nullable(),
 }) satisfies z.ZodType<RequestRecord>;
 
 /** The same without what the client asked. */

@@ -51,7 +51,7 @@ function factsView(record) {
   const facts = [
     ["Began", timeOfDay(record.timestamp)],
     ["Ended", timeOfDay(new Date(endedAt(record)).toISOString())],
-    ["Client", record.request_ip],
+    ["Client", record.key_name === null ? record.request_ip : `${record.request_ip}, key ${record.key_name}`],
     ["Request", `${record.method} ${record.endpoint}`],
     ["Model", record.model ?? UNKNOWN],
     ["Answer", `${record.stream ? "streamed" : "whole"}, ${size(record.bytes)}`],
