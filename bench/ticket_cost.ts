@@ -12,7 +12,7 @@ const bootId = tickets
   .split(".")[2];
 const gate = createTicketGate({
   nodeId: "a",
-  trusted: () => ({ hubKey: hub.publicKey, time: { hubBootId: bootId ?? "", offsetMs: 0 }, closed: true }),
+  trusted: () => ({ hubKey: hub.publicKey, time: { hubBootId: bootId ?? "", offsetMs: 0 }, keyless: false }),
   now: () => 0,
   onStale: () => {},
   onRefused: (why) => console.log(why),
@@ -54,7 +54,7 @@ for (const [size, bytes] of [
     () => {
       ticket = issue();
       const headers = { [HEADERS.requestId]: id, [HEADERS.ticket]: ticket };
-      const admission = gate(new Request(`http://node:8001${path}`, { method: "POST", headers }), false);
+      const admission = gate(new Request(`http://node:8001${path}`, { method: "POST", headers }), false, null);
       if (admission.kind !== "admitted" || admission.bodyHash !== hashOf(whole)) throw new Error("not admitted");
     },
     rounds,

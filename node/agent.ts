@@ -24,7 +24,7 @@ import { createOllamaWatch } from "./ollama_watch.ts";
 import { createPassOn } from "./pass_on.ts";
 import { createSelfReport } from "./self_report.ts";
 import { createSlots } from "./slots.ts";
-import { createTicketGate } from "./ticket_gate.ts";
+import { createTicketGate, type TicketGate } from "./ticket_gate.ts";
 
 export interface AgentOptions {
   /** This program's version. */
@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly random?: () => number;
   /** Trusts the hub that answers next, whatever was known of it before. */
   readonly acceptHub?: boolean;
+  /** Who is let in; whoever has a ticket of the hub, unless a test is about something else. */
+  readonly gate?: TicketGate;
   /** Milliseconds between two looks at Ollama. */
   readonly ollamaLookMs?: number;
   /** Milliseconds between two looks at the hub. */
@@ -90,13 +92,15 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     cert: () => tls?.cert ?? null,
     onWarning: warn,
   });
-  const gate = createTicketGate({
-    nodeId,
-    trusted: trust.trusted,
-    now: clock.now,
-    onStale: () => heartbeat.listen(),
-    onRefused: seldom(clock, (why, times) => log.warn({ times }, `a request was turned away: ${why}`)),
-  });
+  const gate =
+    options.gate ??
+    createTicketGate({
+      nodeId,
+      trusted: trust.trusted,
+      now: clock.now,
+      onStale: () => heartbeat.listen(),
+      onRefused: seldom(clock, (why, times) => log.warn({ times }, `a request was turned away: ${why}`)),
+    });
 
   const slots = createSlots({ size: config.slots, waitMs: SLOT_WAIT_MS, clock });
   const watch = createOllamaWatch({
@@ -186,7 +190,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       nodeId: config.nodeId,
       execute,
       gate,
-      hubHeard: () => atMost(HUB_HEARD_MS, heartbeat.heard()),
+      hubHeard: (first) => atMost(HUB_HEARD_MS, first ? heartbeat.firstHeard : heartbeat.heard()),
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
       metrics,

@@ -45,6 +45,7 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
   const path = join(stateDir, "hub.pin");
   let hubKey = deps.acceptHub ? null : pinned();
   let time: HubTime | null = null;
+  let keyless = false;
 
   function pins(): Record<string, unknown> {
     const value = parseJson(readStateFile(path) ?? "{}");
@@ -121,6 +122,13 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       if (!hub) {
         if (hubKey !== null) return changedKey(null);
         if (joinToken !== null) return `the hub at ${serverUrl} is too old for JOIN_TOKEN: it shows no key`;
+        if (!keyless) {
+          onWarning(
+            `the hub at ${serverUrl} is of an earlier version and has no key: until it shows one, everybody in this ` +
+              "network can have this node run a model (POST /execute); upgrade the hub",
+          );
+        }
+        keyless = true;
         return null;
       }
       const { public_key, boot_id, time_ms, signature } = hub;
@@ -133,7 +141,7 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       if (problem === null) time = { hubBootId: boot_id, offsetMs: time_ms - now() };
       return problem;
     },
-    trusted: () => ({ hubKey, time, closed: hubKey !== null || joinToken !== null || deps.acceptHub }),
+    trusted: () => ({ hubKey, time, keyless }),
     prove(challenge, askedBy) {
       if (!CHALLENGE.test(challenge) || !PUBLIC_KEY.test(askedBy)) return null;
       if (hubKey !== null && askedBy !== hubKey) return null;

@@ -1,8 +1,10 @@
 /** Whether a request comes from the hub this node trusts: its ticket, checked once, before anything is read or done. */
 
+import type { Address } from "../shared/address.ts";
 import { verify } from "../shared/identity.ts";
 import { HEADERS } from "../shared/protocol.ts";
 import { pathIn, readTicket, type Ticket, ticketText, UNSIGNED_BODY } from "../shared/signed_text.ts";
+import { whyNotOlderHub } from "./older_hub.ts";
 
 /** The hub's time, as it told last in an answer that it signed. */
 export interface HubTime {
@@ -17,8 +19,8 @@ export interface Trusted {
   readonly hubKey: string | null;
   /** Null before the first answer since this node was started. */
   readonly time: HubTime | null;
-  /** True when there is to be no work without a ticket. */
-  readonly closed: boolean;
+  /** A hub without a key, which knows no tickets, has taken this node in. */
+  readonly keyless: boolean;
 }
 
 export interface TicketGateDeps {
@@ -35,9 +37,21 @@ export interface TicketGateDeps {
 export type Admission =
   /** `bodyHash`: what the body has to hash to; null where that need not be looked at. */
   | { readonly kind: "admitted"; readonly bodyHash: string | null }
-  | { readonly kind: "refused"; readonly detail: string; readonly stale: boolean };
+  | {
+      readonly kind: "refused";
+      readonly detail: string;
+      /** The hub may have sent it, and should try again. */
+      readonly stale: boolean;
+      /** No hub has been heard yet: its first answer may be on its way, and let the request in. */
+      readonly early: boolean;
+    };
 
-export type TicketGate = (request: Pick<Request, "url" | "method" | "headers">, isBlob: boolean) => Admission;
+/** `source` is null where it is not known. */
+export type TicketGate = (
+  request: Pick<Request, "url" | "method" | "headers">,
+  isBlob: boolean,
+  source: Address | null,
+) => Admission;
 
 /** Nonces that are remembered at once. More in 30 s, and the oldest tickets that have not come yet are void. */
 const MOST_NONCES = 65_536;
@@ -52,10 +66,21 @@ export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: T
   let floorMs = Number.NEGATIVE_INFINITY;
   let bootOfNonces = "";
 
-  function refuse(detail: string, stale = false): Admission {
+  function refuse(detail: string, stale = false, early = false): Admission {
     onRefused(detail);
     if (stale) onStale();
-    return { kind: "refused", detail, stale };
+    return { kind: "refused", detail, stale, early };
+  }
+
+  function judgeTicketless(
+    request: Parameters<TicketGate>[0],
+    source: Address | null,
+    { hubKey, keyless }: Trusted,
+  ): Admission {
+    if (hubKey !== null) return refuse("this node works for its hub only: the request has no ticket of the hub");
+    if (!keyless) return refuse("no hub has taken this node in yet, so it works for nobody", false, true);
+    const why = whyNotOlderHub(request, source);
+    return why === null ? { kind: "admitted", bodyHash: null } : refuse(why);
   }
 
   /** Null when it may be used now. Otherwise a sentence. */
@@ -86,11 +111,11 @@ export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: T
     return true;
   }
 
-  return (request, isBlob) => {
-    const { hubKey, time, closed } = trusted();
-    if (!closed) return { kind: "admitted", bodyHash: null };
+  return (request, isBlob, source) => {
+    const known = trusted();
+    const { hubKey, time } = known;
     const value = request.headers.get(HEADERS.ticket);
-    if (value === null) return refuse("this node works for its hub only: the request has no ticket of the hub");
+    if (value === null) return judgeTicketless(request, source, known);
     const read = readTicket(value);
     if (read === null) return refuse("the ticket is malformed");
     if (hubKey === null) return refuse("this node has not heard from its hub yet", true);

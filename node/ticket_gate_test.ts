@@ -1,6 +1,7 @@
 /** Who gets past a node's gate: the hub, once a ticket; nobody else, a thousand times each way. */
 import { describe, expect, test } from "bun:test";
 import { createTickets, type Ticketed } from "../hub/tickets.ts";
+import { parseAddress } from "../shared/address.ts";
 import { hashOf, newIdentity } from "../shared/identity.ts";
 import { HEADERS } from "../shared/protocol.ts";
 import { createTicketGate, type Trusted } from "./ticket_gate.ts";
@@ -16,7 +17,7 @@ function world(nodeId = "a") {
   let trusted: Trusted = {
     hubKey: hub.publicKey,
     time: { hubBootId: "hub-1", offsetMs: 1_000_000 },
-    closed: true,
+    keyless: false,
   };
   const gate = createTicketGate({
     nodeId,
@@ -33,9 +34,14 @@ function world(nodeId = "a") {
     gate(
       new Request(`http://node:8001${request.path}`, {
         method: request.method,
-        headers: { [HEADERS.requestId]: request.id, ...(ticket === null ? {} : { [HEADERS.ticket]: ticket }) },
+        headers: {
+          host: "127.0.0.1:8001",
+          [HEADERS.requestId]: request.id,
+          ...(ticket === null ? {} : { [HEADERS.ticket]: ticket }),
+        },
       }),
       isBlob,
+      parseAddress("127.0.0.1"),
     );
   return {
     state,
@@ -132,10 +138,20 @@ test("a ticket that says nothing of the body is for blobs only", () => {
   expect(knock(issue({ ...blob, body: stream() }), blob, true)).toEqual({ kind: "admitted", bodyHash: null });
 });
 
-test("a node that trusts nobody in particular lets everybody in", () => {
+test("a node that no hub has taken in lets nobody in, and waits for the first answer", () => {
+  const { knock, issue, trust } = world();
+  trust({ hubKey: null, time: null });
+  expect(knock(null)).toMatchObject({ kind: "refused", stale: false, early: true });
+  expect(knock(issue())).toMatchObject({ kind: "refused", stale: true });
+});
+
+test("a node that a hub without a key has taken in lets jobs in without a ticket, once it has met one with a key no more", () => {
   const { knock, trust } = world();
-  trust({ hubKey: null, time: null, closed: false });
+  trust({ hubKey: null, time: null, keyless: true });
   expect(knock(null)).toEqual({ kind: "admitted", bodyHash: null });
+  expect(knock(null, { ...WORK, path: "/ollama/api/delete", method: "DELETE" })).toMatchObject({ kind: "refused" });
+  trust({ hubKey: hub.publicKey });
+  expect(knock(null)).toMatchObject({ kind: "refused", early: false });
 });
 
 test("a node that has not heard the hub since one of them was started says so, does nothing, and listens for it", () => {

@@ -24,3 +24,18 @@ export function headersToPassOn(from: Headers): Headers {
   }
   return headers;
 }
+
+/** What only a proxy sends: with it in front, the source of the connection says nothing. */
+const FORWARDING = [
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-real-ip",
+  "via",
+] as const;
+
+/** Name of the first header in `headers` that only a proxy sends; null where there is none. */
+export function forwardingHeader(headers: Headers): string | null {
+  return FORWARDING.find((name) => headers.has(name)) ?? null;
+}

@@ -1,6 +1,7 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
 import { parseAddress } from "../../shared/address.ts";
+import { forwardingHeader } from "../../shared/http_headers.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
@@ -23,15 +24,6 @@ export interface GuardDeps {
 
 /** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler (faults.md 0.6). */
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-/** What only a proxy sends: with it in front, the source of the connection says nothing. */
-const FORWARDING = [
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-real-ip",
-  "via",
-] as const;
 /** Pages that send their visitor to the login. */
 const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;
 const LOGIN_PAGE = "/static/login.html";
@@ -183,7 +175,7 @@ function accessRequest(
       fetchSite: headers.get("sec-fetch-site") ?? "",
       navigates: reads && headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-dest") === "document",
     },
-    forwarded: FORWARDING.find((name) => headers.has(name)) ?? null,
+    forwarded: forwardingHeader(headers),
     credential,
     // A browser asks without the key whether it may send it.
     asked: isPreflight ? "anonymous" : askedFor(method, path),

@@ -1,6 +1,7 @@
 /** A real node agent inside the test's process, on a free port, quick to notice changes and reachable by loopback only. */
 import { startAgent } from "../../node/agent.ts";
 import { parseNodeConfig } from "../../node/config.ts";
+import type { TicketGate } from "../../node/ticket_gate.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";
 import { stateFolderForTest } from "./state_folder.ts";
@@ -25,7 +26,12 @@ export interface StartNodeOptions {
   /** Any further variable, as a person would set it; wins over the options above. */
   readonly environment?: Environment;
   readonly log?: Logger;
+  /** Without it only the hub gets in. */
+  readonly gate?: TicketGate;
 }
+
+/** Lets everybody in, for tests of what a node does with requests. */
+export const everybody: TicketGate = () => ({ kind: "admitted", bodyHash: null });
 
 export interface TestNode {
   readonly nodeId: string;
@@ -70,6 +76,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<TestNod
     log: options.log ?? silentLogger,
     ollamaLookMs: options.ollamaLookMs ?? 50,
     hubLookMs: options.hubLookMs ?? 50,
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
   });
   return {
     nodeId: config.nodeId,
