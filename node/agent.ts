@@ -6,7 +6,7 @@ import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import type { Gpu, NodeHealth, NodeIntent } from "../shared/protocol.ts";
-import { readCertificate, readTls, renewalOf } from "../shared/tls.ts";
+import { readCertificate, readTls, renewalOf, whyNotVerifiable } from "../shared/tls.ts";
 import { findAddresses } from "./addresses.ts";
 import { createNodeApp } from "./app.ts";
 import type { NodeConfig } from "./config.ts";
@@ -79,6 +79,11 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   const warn = (sentence: string) => log.warn(sentence);
   const identity = loadIdentity(config.stateDir, "node");
   if (identity.warning !== null) warn(identity.warning);
+  const warnOf = (cert: string) => {
+    const why = whyNotVerifiable(cert);
+    if (why !== null) warn(why);
+  };
+  if (tls !== null) warnOf(tls.cert);
   const { serverUrl, nodeId, stateDir, joinToken } = config;
   const trust = createHubTrust({
     identity,
@@ -227,6 +232,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     config.tls,
     (renewed) => {
       tls = renewed;
+      warnOf(tls.cert);
       listener.renew(renewed);
       // The hub takes the node for somebody else until it knows the new one.
       heartbeat.listen();
