@@ -156,7 +156,14 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     }),
     announced: () => {
       const { ok, version, tags, ps } = watch.state;
-      return { models: identities(tags), loaded: identities(ps), ollamaOk: ok, ollamaVersion: version, intent };
+      return {
+        models: identities(tags),
+        loaded: identities(ps),
+        ollamaOk: ok,
+        ollamaVersion: version,
+        intent,
+        cert: tls?.cert ?? null,
+      };
     },
     onSent: metrics.heartbeatSent,
     clock,
@@ -234,8 +241,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       tls = renewed;
       warnOf(tls.cert);
       listener.renew(renewed);
-      // The hub takes the node for somebody else until it knows the new one.
-      heartbeat.listen();
+      heartbeat.changed();
     },
     log,
   );

@@ -43,6 +43,8 @@ export interface TestNode {
   readonly joined: Promise<void>;
   /** Ends it as a power cut would look from outside, only faster: connections are reset, nobody is told. */
   kill(): Promise<void>;
+  /** What SIGHUP does: reads its certificate anew. */
+  reload(): void;
   /** What SIGTERM does: finish what runs, tell the hub, end. */
   drain(): Promise<void>;
   /** Ends it without ceremony, at the end of a test. */
@@ -85,6 +87,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<TestNod
     url: `http://127.0.0.1:${agent.port}`,
     joined: agent.joined,
     kill: () => agent.stop(),
+    reload: () => agent.reload?.(),
     drain: () => agent.drain(),
     stop: () => agent.stop(),
   };
