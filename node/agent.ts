@@ -101,6 +101,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     options.gate ??
     createTicketGate({
       nodeId,
+      bootId,
       trusted: trust.trusted,
       now: clock.now,
       onStale: () => heartbeat.listen(),
@@ -202,7 +203,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       nodeId: config.nodeId,
       execute,
       gate,
-      hubHeard: (first) => atMost(HUB_HEARD_MS, first ? heartbeat.firstHeard : heartbeat.heard()),
+      hubHeard: (which) => atMost(HUB_HEARD_MS, which === "first" ? heartbeat.firstHeard : heartbeat.heard()),
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
       metrics,

@@ -20,7 +20,7 @@ export interface NodeAppDeps {
   readonly ollamaFace: OllamaFace;
   readonly gate: TicketGate;
   /** Resolves when the hub has been heard again (`first`: at all), or soon: what came before its answer is judged after it. */
-  readonly hubHeard?: (first: boolean) => Promise<void>;
+  readonly hubHeard?: (which: "first" | "next") => Promise<void>;
   /** What GET /health says; never waits for anything. A challenge is answered as `proof`. */
   readonly health: (challenge: string, hubKey: string) => NodeHealth;
   /** What GET /metrics says. */
@@ -73,8 +73,8 @@ export function createNodeApp(deps: NodeAppDeps): NodeApp {
     const request = context.req.raw;
     const judge = () => gate(request, isBlob(request), parseAddress(peerAddress(context.env.server, request)));
     let admission = judge();
-    if (admission.kind === "refused" && (admission.stale || admission.early) && hubHeard) {
-      await hubHeard(admission.early);
+    if (admission.kind === "refused" && admission.awaits !== null && hubHeard) {
+      await hubHeard(admission.awaits);
       admission = judge();
     }
     if (admission.kind === "refused") return noTicket(admission.detail, admission.stale);

@@ -25,6 +25,8 @@ export interface Trusted {
 
 export interface TicketGateDeps {
   readonly nodeId: string;
+  /** Of this start of the node. */
+  readonly bootId: string;
   readonly trusted: () => Trusted;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -42,8 +44,8 @@ export type Admission =
       readonly detail: string;
       /** The hub may have sent it, and should try again. */
       readonly stale: boolean;
-      /** No hub has been heard yet: its first answer may be on its way, and let the request in. */
-      readonly early: boolean;
+      /** Which answer of the hub's may let it in: the first one since this node was started, the next one, or none. */
+      readonly awaits: "first" | "next" | null;
     };
 
 /** `source` is null where it is not known. */
@@ -59,17 +61,22 @@ const MOST_NONCES = 65_536;
 const LONGEST_AHEAD_MS = 40_000;
 
 /** A gate that has let nobody in yet. */
-export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: TicketGateDeps): TicketGate {
+export function createTicketGate({ nodeId, bootId, trusted, now, onStale, onRefused }: TicketGateDeps): TicketGate {
   /** Used nonces with their expiry, in the order in which they came. */
   const used = new Map<string, number>();
   /** Tickets that expire up to here are void: their nonces may be forgotten. */
   let floorMs = Number.NEGATIVE_INFINITY;
   let bootOfNonces = "";
 
-  function refuse(detail: string, stale = false, early = false): Admission {
+  function refuse(detail: string, awaits: "first" | null = null): Admission {
     onRefused(detail);
-    if (stale) onStale();
-    return { kind: "refused", detail, stale, early };
+    return { kind: "refused", detail, stale: false, awaits };
+  }
+
+  function refuseAsStale(detail: string, awaits: "next" | null): Admission {
+    onRefused(detail);
+    onStale();
+    return { kind: "refused", detail, stale: true, awaits };
   }
 
   function judgeTicketless(
@@ -78,7 +85,7 @@ export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: T
     { hubKey, keyless }: Trusted,
   ): Admission {
     if (hubKey !== null) return refuse("this node works for its hub only: the request has no ticket of the hub");
-    if (!keyless) return refuse("no hub has taken this node in yet, so it works for nobody", false, true);
+    if (!keyless) return refuse("no hub has taken this node in yet, so it works for nobody", "first");
     const why = whyNotOlderHub(request, source);
     return why === null ? { kind: "admitted", bodyHash: null } : refuse(why);
   }
@@ -118,7 +125,7 @@ export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: T
     if (value === null) return judgeTicketless(request, source, known);
     const read = readTicket(value);
     if (read === null) return refuse("the ticket is malformed");
-    if (hubKey === null) return refuse("this node has not heard from its hub yet", true);
+    if (hubKey === null) return refuseAsStale("this node has not heard from its hub yet", "next");
     const { ticket, signature } = read;
     const requestId = request.headers.get(HEADERS.requestId) ?? "";
     const use = { hubKey, nodeId, requestId, method: request.method, path: pathIn(request.url) };
@@ -126,8 +133,10 @@ export function createTicketGate({ nodeId, trusted, now, onStale, onRefused }: T
       return refuse("the ticket is not one of this node's hub for this request");
     }
     if (ticket.bodyHash === UNSIGNED_BODY && !isBlob) return refuse("the ticket says nothing of the body");
+    // What was used then is forgotten. Nothing that is heard changes the ticket: the hub has to write another one.
+    if (ticket.nodeBootId !== bootId) return refuseAsStale("the ticket is for another start of this node", null);
     const untimely = whyNotNow(ticket, time);
-    if (untimely !== null) return refuse(untimely, true);
+    if (untimely !== null) return refuseAsStale(untimely, "next");
     if (!useOnce(ticket, now() + (time?.offsetMs ?? 0))) return refuse("the ticket was used before");
     return { kind: "admitted", bodyHash: ticket.bodyHash === UNSIGNED_BODY ? null : ticket.bodyHash };
   };

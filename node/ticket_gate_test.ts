@@ -21,14 +21,15 @@ function world(nodeId = "a") {
   };
   const gate = createTicketGate({
     nodeId,
+    bootId: "node-1",
     trusted: () => trusted,
     now: () => state.now,
     onStale: () => state.stale++,
     onRefused: () => state.refused++,
   });
   const tickets = (identity = hub, bootId = "hub-1") => createTickets({ identity, bootId, now: () => state.hubNow });
-  const issue = (request: Ticketed = WORK, by = tickets(), to = nodeId) =>
-    by.for({ id: to, publicKey: "key" }, request)?.() ?? "";
+  const issue = (request: Ticketed = WORK, by = tickets(), to = nodeId, bootId: string | null = "node-1") =>
+    by.for({ id: to, publicKey: "key", bootId }, request)?.() ?? "";
   /** What becomes of `request` with `ticket`. */
   const knock = (ticket: string | null, request: Ticketed = WORK, isBlob = false) =>
     gate(
@@ -130,6 +131,21 @@ describe("of a thousand attempts each", () => {
   });
 });
 
+test.each(["node-0", "", null])(
+  "a ticket for another start of the node, %p, is handed back for a new one",
+  (bootId) => {
+    const { issue, knock, tickets, state } = world();
+    const ticket = issue(WORK, tickets(), "a", bootId);
+    expect(knock(ticket)).toMatchObject({ kind: "refused", stale: true, awaits: null });
+    expect(state.stale).toBe(1);
+    // Nor does it help to write this start's on it.
+    expect(knock(ticket.replace(/^(2\.\d+\.hub-1)\.[^.]*/, "$1.node-1"))).toMatchObject({
+      kind: "refused",
+      stale: false,
+    });
+  },
+);
+
 test("a ticket that says nothing of the body is for blobs only", () => {
   const { issue, knock } = world();
   const stream = () => new ReadableStream<Uint8Array>();
@@ -141,7 +157,7 @@ test("a ticket that says nothing of the body is for blobs only", () => {
 test("a node that no hub has taken in lets nobody in, and waits for the first answer", () => {
   const { knock, issue, trust } = world();
   trust({ hubKey: null, time: null });
-  expect(knock(null)).toMatchObject({ kind: "refused", stale: false, early: true });
+  expect(knock(null)).toMatchObject({ kind: "refused", stale: false, awaits: "first" });
   expect(knock(issue())).toMatchObject({ kind: "refused", stale: true });
 });
 
@@ -151,7 +167,7 @@ test("a node that a hub without a key has taken in lets jobs in without a ticket
   expect(knock(null)).toEqual({ kind: "admitted", bodyHash: null });
   expect(knock(null, { ...WORK, path: "/ollama/api/delete", method: "DELETE" })).toMatchObject({ kind: "refused" });
   trust({ hubKey: hub.publicKey });
-  expect(knock(null)).toMatchObject({ kind: "refused", early: false });
+  expect(knock(null)).toMatchObject({ kind: "refused", awaits: null });
 });
 
 test("a node that has not heard the hub since one of them was started says so, does nothing, and listens for it", () => {

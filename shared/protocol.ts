@@ -120,7 +120,7 @@ export const gpu = z.object({
 export type Gpu = z.infer<typeof gpu>;
 
 /** What a boot id may look like where it is part of a signed text: a line break would make one text of two. */
-const SIGNED_BOOT_ID = /^[A-Za-z0-9._-]{1,64}$/;
+export const SIGNED_BOOT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 const heartbeatFields = z.object({
   node_id: nodeId,
@@ -159,7 +159,7 @@ const heartbeatFields = z.object({
 export const heartbeat = heartbeatFields.refine(
   ({ public_key, boot_id, hub_boot_id }) =>
     public_key == null || [boot_id, hub_boot_id].every((id) => id == null || SIGNED_BOOT_ID.test(id)),
-  "expected boot_id and hub_boot_id of 1 to 64 letters, digits, '.', '_' or '-' beside public_key",
+  "expected boot_id and hub_boot_id of 1 to 64 letters, digits, '_' or '-' beside public_key",
 );
 export type Heartbeat = z.output<typeof heartbeat>;
 export type HeartbeatBody = z.input<typeof heartbeat>;
