@@ -69,6 +69,7 @@ function nodeOf(
     joinToken: null,
     acceptHub: false,
     now: () => 0,
+    mayLeadHere: () => true,
     onWarning: () => {},
     ...more,
   });

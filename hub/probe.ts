@@ -72,14 +72,16 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
   async function ask(node: NodeRecord, route: Route, signal: AbortSignal): Promise<NodeHealth> {
     const { publicKey } = node;
     const challenge = nonce();
-    const question = publicKey === null ? "" : `?challenge=${challenge}&hub=${hubKey}`;
+    // It vouches for this address only: who relays the question to it from elsewhere gets no answer of use.
+    const at = route.origin.replace(/^https?:\/\//, "");
+    const question = publicKey === null ? "" : `?challenge=${challenge}&hub=${hubKey}&at=${encodeURIComponent(at)}`;
     const response = await fetch(route.origin + PATHS.health + question, { signal, cert: route.cert ?? null });
     let isThere = publicKey === null;
     try {
       const health = nodeHealth.parse(JSON.parse(await readText(response, LARGEST_HEALTH)));
       // An address may have gone to another machine since; its agent's answer is no way to this node.
       if (health.node_id !== node.id) throw new Error(`node ${health.node_id} answers there`);
-      isThere ||= verify(publicKey ?? "", proofText(challenge, node.id, hubKey), health.proof ?? "");
+      isThere ||= verify(publicKey ?? "", proofText(challenge, node.id, hubKey, at), health.proof ?? "");
       if (!isThere) throw new Error("what answers there has not got the node's key");
       return health;
     } finally {

@@ -21,7 +21,9 @@ import { createOllamaClient } from "./ollama.ts";
 import { createOllamaFace } from "./ollama_face.ts";
 import { identities, isInMemory } from "./ollama_state.ts";
 import { createOllamaWatch } from "./ollama_watch.ts";
+import { machinePlace, mayLeadHere } from "./own_place.ts";
 import { createPassOn } from "./pass_on.ts";
+import { seldom } from "./seldom.ts";
 import { createSelfReport } from "./self_report.ts";
 import { createSlots } from "./slots.ts";
 import { createTicketGate, type TicketGate } from "./ticket_gate.ts";
@@ -58,7 +60,6 @@ const FIRST_LOOK_PATIENCE_MS = 1000;
 const LAST_HEARTBEAT_MS = 2000;
 const FLUSH_MS = 2000;
 const HUB_HEARD_MS = 1000;
-const SELDOM_MS = 10_000;
 
 /** Bytes of a request body that is held: a prompt with pictures in it. What only flows through, blobs, has no limit. */
 const BODY_LIMIT = 256 * 2 ** 20;
@@ -85,6 +86,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   };
   if (tls !== null) warnOf(tls.cert);
   const { serverUrl, nodeId, stateDir, joinToken } = config;
+  const advertised = [config.advertiseIPv4, config.advertiseIPv6];
   const trust = createHubTrust({
     identity,
     serverUrl,
@@ -95,6 +97,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     acceptHub: options.acceptHub ?? false,
     now: clock.now,
     cert: () => tls?.cert ?? null,
+    mayLeadHere: (at) => mayLeadHere(at, { port: portOf(listener.server), advertised, ...machinePlace() }),
     onWarning: warn,
   });
   const gate =
@@ -177,8 +180,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     return slots.silentModels(ms).filter((model) => model !== "" && !isInMemory(watch.state, model));
   }
 
-  function health(challenge: string, hubKey: string): NodeHealth {
-    const proof = challenge === "" ? null : trust.prove(challenge, hubKey);
+  function health(challenge: string, hubKey: string, at: string): NodeHealth {
+    const proof = challenge === "" ? null : trust.prove(challenge, hubKey, at);
     const { ok, version: ollamaVersion } = watch.state;
     return {
       status: "ok",
@@ -279,19 +282,6 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       await stop();
     },
     stop,
-  };
-}
-
-/** `tell`, but at most once in SELDOM_MS, with how often it would have been told since the last time. */
-function seldom(clock: Clock, tell: (what: string, times: number) => void): (what: string) => void {
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let times = 0;
-  return (what) => {
-    times += 1;
-    if (clock.now() - toldAt < SELDOM_MS) return;
-    toldAt = clock.now();
-    tell(what, times);
-    times = 0;
   };
 }
 

@@ -22,7 +22,7 @@ export interface NodeAppDeps {
   /** Resolves when the hub has been heard again (`first`: at all), or soon: what came before its answer is judged after it. */
   readonly hubHeard?: (which: "first" | "next") => Promise<void>;
   /** What GET /health says; never waits for anything. A challenge is answered as `proof`. */
-  readonly health: (challenge: string, hubKey: string) => NodeHealth;
+  readonly health: (challenge: string, hubKey: string, at: string) => NodeHealth;
   /** What GET /metrics says. */
   readonly metrics: Pick<NodeMetrics, "text">;
   readonly log: Logger;
@@ -59,9 +59,10 @@ export function createNodeApp(deps: NodeAppDeps): NodeApp {
     return meant === nodeId ? next() : declineAsOther(nodeId, meant);
   });
 
-  app.get(PATHS.health, (context) =>
-    context.json(health(context.req.query("challenge") ?? "", context.req.query("hub") ?? "")),
-  );
+  app.get(PATHS.health, (context) => {
+    const { challenge = "", hub = "", at = "" } = context.req.query();
+    return context.json(health(challenge, hub, at));
+  });
 
   app.get("/metrics", async (context) => {
     const text = await metrics.text();

@@ -23,6 +23,8 @@ export interface HubTrustDeps {
   readonly acceptHub: boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Whether an `address:port` may be one of this node. */
+  readonly mayLeadHere: (at: string) => boolean;
   /** Told, in one sentence, what people should know. */
   readonly onWarning: (sentence: string) => void;
 }
@@ -35,13 +37,13 @@ export interface HubTrust {
   /** Takes in the answer to heartbeat `seq`. Null when it may be believed, else a sentence that says why not. */
   learn(answer: HeartbeatAnswer, seq: number): string | null;
   trusted(): Trusted;
-  /** The answer to `challenge` of the hub with `hubKey`, asked at this node's address; null where it gets none. */
-  prove(challenge: string, hubKey: string): string | null;
+  /** The answer to `challenge` of the hub with `hubKey`, which has dialled `at`; null where it gets none. */
+  prove(challenge: string, hubKey: string, at: string): string | null;
 }
 
 /** Reads what this node knows of the hub at `serverUrl`. */
 export function createHubTrust(deps: HubTrustDeps): HubTrust {
-  const { identity, stateDir, serverUrl, nodeId, bootId, joinToken, now, onWarning } = deps;
+  const { identity, stateDir, serverUrl, nodeId, bootId, joinToken, now, mayLeadHere, onWarning } = deps;
   const path = join(stateDir, "hub.pin");
   let hubKey = deps.acceptHub ? null : (pins()[serverUrl] ?? null);
   let time: HubTime | null = null;
@@ -150,11 +152,12 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       return problem;
     },
     trusted: () => ({ hubKey, time, keyless }),
-    prove(challenge, askedBy) {
+    prove(challenge, askedBy, at) {
+      if (!mayLeadHere(at)) return null;
       if (!CHALLENGE.test(challenge) || !PUBLIC_KEY.test(askedBy)) return null;
       if (hubKey !== null && askedBy !== hubKey) return null;
       if (hubKey === null && joinToken !== null && keyId(askedBy) !== joinToken.hubId) return null;
-      return identity.sign(proofText(challenge, nodeId, askedBy));
+      return identity.sign(proofText(challenge, nodeId, askedBy, at));
     },
   };
 }

@@ -27,6 +27,7 @@ function trustIn(stateDir: string, more: Partial<Parameters<typeof createHubTrus
     joinToken: null,
     acceptHub: false,
     now: () => 0,
+    mayLeadHere: () => true,
     onWarning: (sentence) => warnings.push(sentence),
     ...more,
   });

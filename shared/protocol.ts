@@ -210,7 +210,7 @@ export const nodeHealth = z.object({
   slots: z.number().int().min(1).nullish(),
   /** Models Ollama is bringing into memory for a request that waits. */
   loading: z.array(modelName).nullish(),
-  /** The answer to `?challenge=…&hub=…`: `proofText`, signed by the node. */
+  /** The answer to `?challenge=…&hub=…&at=…`: `proofText`, signed by the node. */
   proof: z.string().max(128).nullish(),
 });
 export type NodeHealth = z.infer<typeof nodeHealth>;

@@ -40,9 +40,9 @@ export function answerText(answer: SignedAnswer): string {
   return text("heartbeat answer", nodeId, nodeKey, bootId, String(seq), hubKey, hubBootId, String(timeMs));
 }
 
-/** What a node signs to show that it is the one at an address: `challenge` is new each time. */
-export function proofText(challenge: string, nodeId: string, hubKey: string): string {
-  return text("address proof", challenge, nodeId, hubKey);
+/** What a node signs to show that it is the one at `at`, an `address:port`: `challenge` is new each time. */
+export function proofText(challenge: string, nodeId: string, hubKey: string, at: string): string {
+  return text("address proof", challenge, nodeId, hubKey, at);
 }
 
 /** What a challenge may look like: nothing a node signs is somebody else's words. */

@@ -1,5 +1,5 @@
 /** Which addresses are near: this machine, networks of one's own, and those that whoever runs the hub calls so. */
-import { type Address, isNearby, parseAddress } from "../../shared/address.ts";
+import { type Address, isNearby, parseAddress } from "./address.ts";
 
 interface Network {
   readonly family: Address["family"];
