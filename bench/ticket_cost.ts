@@ -8,11 +8,12 @@ const ROUNDS = 5_000;
 const hub = newIdentity();
 const tickets = createTickets({ identity: hub, bootId: crypto.randomUUID(), now: () => 0 });
 const bootId = tickets
-  .for({ id: "a", publicKey: "k" }, { id: "", method: "GET", path: "/", body: null })?.()
+  .for({ id: "a", publicKey: "k", bootId: "b" }, { id: "", method: "GET", path: "/", body: null })?.()
   .split(".")[2];
 const gate = createTicketGate({
   nodeId: "a",
-  trusted: () => ({ hubKey: hub.publicKey, time: { hubBootId: bootId ?? "", offsetMs: 0 }, closed: true }),
+  bootId: "b",
+  trusted: () => ({ hubKey: hub.publicKey, time: { hubBootId: bootId ?? "", offsetMs: 0 }, keyless: false }),
   now: () => 0,
   onStale: () => {},
   onRefused: (why) => console.log(why),
@@ -46,7 +47,8 @@ for (const [size, bytes] of [
   const path = "/ollama/api/chat";
   // A body of its own each time: the hash of one that was seen is kept.
   const issue = () =>
-    tickets.for({ id: "a", publicKey: "k" }, { id, method: "POST", path, body: whole.subarray(0) })?.() ?? "";
+    tickets.for({ id: "a", publicKey: "k", bootId: "b" }, { id, method: "POST", path, body: whole.subarray(0) })?.() ??
+    "";
   let ticket = "";
   measure(`hub: ticket for a body of ${size}`, () => (ticket = issue()), rounds);
   measure(
@@ -54,7 +56,7 @@ for (const [size, bytes] of [
     () => {
       ticket = issue();
       const headers = { [HEADERS.requestId]: id, [HEADERS.ticket]: ticket };
-      const admission = gate(new Request(`http://node:8001${path}`, { method: "POST", headers }), false);
+      const admission = gate(new Request(`http://node:8001${path}`, { method: "POST", headers }), false, null);
       if (admission.kind !== "admitted" || admission.bodyHash !== hashOf(whole)) throw new Error("not admitted");
     },
     rounds,

@@ -68,7 +68,7 @@ function startNode(index: number): UpstreamNode {
       return asOllama({ ...request, path: path.slice(PATHS.ollama.length) }, head, reply);
     }
     const question = new URLSearchParams(path.split("?", 2)[1]);
-    const health = node.health(question.get("challenge") ?? "", question.get("hub") ?? "");
+    const health = node.health(question.get("challenge") ?? "", question.get("hub") ?? "", question.get("at") ?? "");
     reply.write(head + jsonText(JSON.stringify(health)));
     reply.end();
   });

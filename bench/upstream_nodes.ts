@@ -14,7 +14,7 @@ export interface UpstreamNode {
   /** Says no more to the hub at `url`. */
   leave(url: string): void;
   /** What it answers at /health, with the proof that the hub's `challenge` asks for. */
-  health(challenge: string, hubKey: string): NodeHealth;
+  health(challenge: string, hubKey: string, at: string): NodeHealth;
 }
 
 /** Milliseconds between heartbeats; the hub's default is 30 seconds. */
@@ -59,6 +59,7 @@ export function createUpstreamNode(id: string, port: number): UpstreamNode {
         bootId,
         joinToken: null,
         acceptHub: true,
+        mayLeadHere: () => true,
         now: () => performance.now(),
         onWarning: (sentence) => console.error(sentence),
       });
@@ -73,8 +74,8 @@ export function createUpstreamNode(id: string, port: number): UpstreamNode {
       clearInterval(beating.get(url));
       beating.delete(url);
     },
-    health(challenge, hubKey) {
-      const proof = challenge === "" ? {} : { proof: identity.sign(proofText(challenge, id, hubKey)) };
+    health(challenge, hubKey, at) {
+      const proof = challenge === "" ? {} : { proof: identity.sign(proofText(challenge, id, hubKey, at)) };
       return { status: "ok", node_id: id, boot_id: bootId, agent_version: "1", intent: "serving", ...proof };
     },
   };

@@ -1,6 +1,7 @@
 /** Every setting of the hub: variable, unit, default, one line of explanation. */
 import { IP_PREFERENCES, type IpPreference } from "../shared/address_order.ts";
 import { LOG_LEVELS, type LogLevel } from "../shared/log.ts";
+import { type Networks, NO_NETWORKS, parseNetworks } from "../shared/networks.ts";
 import {
   ConfigError,
   type Environment,
@@ -19,7 +20,6 @@ import { checkTlsFiles, TLS_SETTINGS } from "../shared/tls.ts";
 import { type EnvironmentKey, parseApiKeys } from "./keys.ts";
 import { parseHosts } from "./policy/allowed_hosts.ts";
 import { LB_POLICIES, type LbPolicy } from "./policy/criteria.ts";
-import { type Networks, NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";
 
 const seconds = (variable: string, fallback: number, doc: string): Setting<number> => ({

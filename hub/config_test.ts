@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import { NO_NETWORKS, parseNetworks } from "../shared/networks.ts";
 import { ConfigError, type Environment } from "../shared/settings.ts";
 import { HUB_SETTINGS, readHubConfig } from "./config.ts";
-import { NO_NETWORKS, parseNetworks } from "./policy/networks.ts";
 
 /** What is wrong with `environment`, one sentence each; empty when it can work. */
 function problems(environment: Environment): readonly string[] {

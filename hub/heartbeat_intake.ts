@@ -42,6 +42,7 @@ export function takeHeartbeat(
   );
   for (const origin of node.proven)
     if (!node.routes.some((route) => route.origin === origin)) node.proven.delete(origin);
+  for (const origin of node.doubted) if (!node.proven.has(origin)) node.doubted.delete(origin);
   setDialable(node, preference);
   // Nothing of ours waits there, so nobody probes it often: what it said to be loading is old.
   if (node.reserved === 0) node.loading = new Set();

@@ -31,6 +31,7 @@ import { createHubMetrics } from "./metrics.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { addressesOfMachine } from "./own_addresses.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
+import { createProvenFetch } from "./proven_fetch.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
@@ -85,7 +86,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   });
   const gate = openGate({ config, clock, log, nodesClosed: () => joinTokens.isClosed() });
   let tls = readTls(config);
-  const fetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy, ownCert: () => tls });
+  const plainFetch = parts.fetch ?? createFleetFetch({ useEnvironmentProxy: config.useEnvProxy, ownCert: () => tls });
   const liveness = {
     staleMs: Math.min(STALE_MS, config.heartbeatTtl * 1000),
     expiredMs: config.heartbeatTtl * 1000,
@@ -114,6 +115,11 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     onCapacity: (node) => waitingRoom.wake(node?.models),
     onModels: () => (registry.size > MANY_NODES ? lookAtDigests.want() : lookAtDigestsNow()),
     onEvent: tell,
+  });
+  const fetch = createProvenFetch({
+    fetch: plainFetch,
+    registry,
+    confirm: (...asked) => prober.confirm(...asked),
   });
   const joinTokens = createJoinTokens({
     stateDir: config.stateDir,
@@ -251,7 +257,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const stopSweeping = every(clock, SWEEP_MS, () => registry.sweep());
   const prober = startProber({
     registry,
-    fetch,
+    fetch: plainFetch,
     clock,
     times: parts.probeTimes ?? PROBE_TIMES,
     hubKey: identity.publicKey,

@@ -69,6 +69,7 @@ function nodeOf(
     joinToken: null,
     acceptHub: false,
     now: () => 0,
+    mayLeadHere: () => true,
     onWarning: () => {},
     ...more,
   });
@@ -199,7 +200,7 @@ test("the hub's answer shows that it has its key, and the node takes no other hu
   const letter = node.write();
   expect(status(hub, letter)).toBe(200);
   expect(node.learnFrom(hub, letter)).toBeNull();
-  expect(node.trust.trusted()).toMatchObject({ closed: true, time: { hubBootId: "hub-1" } });
+  expect(node.trust.trusted()).toMatchObject({ keyless: false, time: { hubBootId: "hub-1" } });
   expect(node.learnFrom(other, letter)).toContain("another key");
   // The right key without its owner.
   const { hub: shown } = hub.keys.introduce(read(letter));

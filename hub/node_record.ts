@@ -41,6 +41,8 @@ export interface NodeRecord extends NodeFacts {
   readonly publicKey: string | null;
   /** Origins of its routes at which it has proven to be; one without a key cannot, and need not. */
   readonly proven: ReadonlySet<string>;
+  /** Those of them at which a try has failed since: to be proven again before the next use. */
+  readonly doubted: ReadonlySet<string>;
   readonly agentVersion: string | null;
   readonly ollamaVersion: string | null;
   /** The entries of its Ollama's own lists: models on disk, models in memory. */
@@ -79,6 +81,7 @@ export type Entry = Mutable<NodeRecord> & {
   disbelieved: Map<ModelKey, number>;
   unfit: Map<ModelKey, number>;
   proven: Set<string>;
+  doubted: Set<string>;
   starting: Map<ModelKey, number>;
   loadingSince: Map<ModelKey, number>;
   loaders: Map<ModelKey, string>;
@@ -110,6 +113,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     proving: false,
     publicKey: null,
     proven: new Set(),
+    doubted: new Set(),
     models: new Set(),
     loaded: new Set(),
     knowsLoaded: false,

@@ -52,6 +52,8 @@ export interface ProberDeps {
 export interface Prober {
   /** Asks the node at every address to prove itself, now. */
   prove(node: NodeRecord): void;
+  /** Asks the node at `route` to prove itself: rejects unless it does, at once and as long as `signal` lets it. */
+  confirm(node: NodeRecord, route: Route, signal: AbortSignal): Promise<void>;
   stop(): void;
 }
 
@@ -66,24 +68,34 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
   /** Probes in a row without an answer. */
   const unanswered = new Map<string, number>();
 
-  async function probeRoute(node: NodeRecord, route: Route): Promise<NodeHealth | null> {
-    const startedAt = clock.now();
+  /** What the node says at `route`. Rejects, and takes back that it is there, when something else answers. */
+  async function ask(node: NodeRecord, route: Route, signal: AbortSignal): Promise<NodeHealth> {
     const { publicKey } = node;
     const challenge = nonce();
-    const question = publicKey === null ? "" : `?challenge=${challenge}&hub=${hubKey}`;
+    // It vouches for this address only: who relays the question to it from elsewhere gets no answer of use.
+    const at = route.origin.replace(/^https?:\/\//, "");
+    const question = publicKey === null ? "" : `?challenge=${challenge}&hub=${hubKey}&at=${encodeURIComponent(at)}`;
+    const response = await fetch(route.origin + PATHS.health + question, { signal, cert: route.cert ?? null });
+    let isThere = publicKey === null;
     try {
-      const signal = AbortSignal.timeout(times.timeoutMs);
-      const response = await fetch(route.origin + PATHS.health + question, { signal, cert: route.cert ?? null });
       const health = nodeHealth.parse(JSON.parse(await readText(response, LARGEST_HEALTH)));
       // An address may have gone to another machine since; its agent's answer is no way to this node.
       if (health.node_id !== node.id) throw new Error(`node ${health.node_id} answers there`);
-      if (publicKey !== null) {
-        // The table may hold another one by this name since.
-        if (registry.get(node.id)?.publicKey !== publicKey) return null;
-        const isThere = verify(publicKey, proofText(challenge, node.id, hubKey), health.proof ?? "");
-        registry.proven(node.id, route.origin, isThere);
-        if (!isThere) throw new Error("what answers there has not got the node's key");
-      }
+      isThere ||= verify(publicKey ?? "", proofText(challenge, node.id, hubKey, at), health.proof ?? "");
+      if (!isThere) throw new Error("what answers there has not got the node's key");
+      return health;
+    } finally {
+      // Whatever it was that answered. The table may hold another one by this name since.
+      const isSame = registry.get(node.id)?.publicKey === publicKey;
+      if (publicKey !== null && isSame) registry.proven(node.id, route.origin, isThere);
+    }
+  }
+
+  async function probeRoute(node: NodeRecord, route: Route): Promise<NodeHealth | null> {
+    const startedAt = clock.now();
+    try {
+      const health = await ask(node, route, AbortSignal.timeout(times.timeoutMs));
+      if (registry.get(node.id)?.publicKey !== node.publicKey) return null;
       registry.routeSeen(node.id, route.origin, true, clock.now() - startedAt);
       return health;
     } catch {
@@ -147,6 +159,9 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
     prove(node) {
       probedAt.set(node.id, registry.now());
       void prove(node);
+    },
+    async confirm(node, route, signal) {
+      await ask(node, route, AbortSignal.any([signal, AbortSignal.timeout(times.timeoutMs)]));
     },
     stop() {
       stopped = true;

@@ -224,12 +224,19 @@ export function createRegistry(options: RegistryOptions) {
     /** The node has shown with its key that it is at `origin`, or something else has shown to be there. */
     proven(id: string, origin: string, isThere: boolean): void {
       const node = nodes.get(id);
+      node?.doubted.delete(origin);
       if (!node?.routes.some((route) => route.origin === origin) || node.proven.has(origin) === isThere) return;
       if (isThere) node.proven.add(origin);
       else node.proven.delete(origin);
       setDialable(node, ipPreference);
       if (node.dialable) node.proving = false;
       changed(node);
+    },
+
+    /** What the node was at broke off: it may have left its addresses, so it has to prove them again before they are used. */
+    doubt(id: string): void {
+      const node = nodes.get(id);
+      for (const origin of node?.proven ?? []) node?.doubted.add(origin);
     },
 
     /** The node could not prove itself at any address; it is asked again now and then. */
@@ -347,6 +354,7 @@ export function createRegistry(options: RegistryOptions) {
     /** A dial or probe of one route came through, or did not. */
     routeSeen(id: string, origin: string, reachable: boolean, rttMs: number | null): void {
       const node = nodes.get(id);
+      if (!reachable && node?.proven.has(origin)) node.doubted.add(origin);
       // Every job says that its route works; most of the time that is known.
       const news = node?.routes.some(
         (route) => route.origin === origin && (route.reachable !== reachable || rttMs !== null),

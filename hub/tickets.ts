@@ -1,5 +1,6 @@
 /** Tickets: what makes a request to a node one of this hub's. */
 import { hashOf, type Identity, nonce } from "../shared/identity.ts";
+import { SIGNED_BOOT_ID } from "../shared/protocol.ts";
 import { pathIn, ticketText, UNSIGNED_BODY, writeTicket } from "../shared/signed_text.ts";
 import type { NodeRecord } from "./node_record.ts";
 
@@ -27,7 +28,7 @@ export interface Tickets {
    * How to get a ticket for one sending of `request` to `node`, each time another: a ticket is good for one. Null for an
    * agent without a key, which does not know them.
    */
-  for(node: Pick<NodeRecord, "id" | "publicKey">, request: Ticketed): (() => string) | null;
+  for(node: Pick<NodeRecord, "id" | "publicKey" | "bootId">, request: Ticketed): (() => string) | null;
 }
 
 /** Milliseconds for which a ticket can be used. */
@@ -63,7 +64,9 @@ export function createTickets({ identity, bootId: hubBootId, now }: TicketsDeps)
       };
       return () => {
         const expiresMs = Math.round(now()) + LIFETIME_MS;
-        const ticket = { expiresMs, hubBootId, nonce: nonce(), bodyHash: hashOfBody(body) };
+        // Read now: it may have been started again since the request was taken up.
+        const nodeBootId = SIGNED_BOOT_ID.test(node.bootId ?? "") ? (node.bootId ?? "") : "";
+        const ticket = { expiresMs, hubBootId, nodeBootId, nonce: nonce(), bodyHash: hashOfBody(body) };
         return writeTicket(ticket, identity.sign(ticketText(ticket, use)));
       };
     },

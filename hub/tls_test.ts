@@ -96,6 +96,23 @@ describe("with TLS on both", () => {
     await eventually(async () => expect((await ask("/jobs", BODY)).status).toBe(200));
   });
 
+  test("a node's certificate may be renewed twice within a second", async () => {
+    const ollama = await startFakeOllama({ models: ["llama3:latest"] });
+    const { url, ask, caFile } = secureHub();
+    const { variables, folder } = filesOf(NODE_CERTIFICATE);
+    const environment = { ...variables, HUB_CA: caFile };
+    const node = await startNode({ nodeId: "a", serverUrl: url, ollamaUrl: ollama.url, environment });
+    toEnd.push(ollama.stop, node.stop);
+    await online(ask);
+    expect((await ask("/jobs", BODY)).status).toBe(200);
+    for (const renewed of [OTHER_CERTIFICATE, HUB_CERTIFICATE]) {
+      filesOf(renewed, folder);
+      node.reload();
+      await Bun.sleep(100);
+    }
+    await eventually(async () => expect((await ask("/jobs", BODY)).status).toBe(200));
+  });
+
   test("a node that does not know the hub's certificate does not speak to it", async () => {
     const { url, hub } = secureHub();
     const node = await startNode({ nodeId: "a", serverUrl: url });

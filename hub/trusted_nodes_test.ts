@@ -196,6 +196,7 @@ describe("an address", () => {
       joinToken: null,
       acceptHub: false,
       now: () => performance.now(),
+      mayLeadHere: () => true,
       onWarning: () => {},
     });
     const client = createHubClient(hub.url, createFleetFetch(), trust);

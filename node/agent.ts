@@ -6,7 +6,7 @@ import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import type { Gpu, NodeHealth, NodeIntent } from "../shared/protocol.ts";
-import { readCertificate, readTls, renewalOf } from "../shared/tls.ts";
+import { readCertificate, readTls, renewalOf, whyNotVerifiable } from "../shared/tls.ts";
 import { findAddresses } from "./addresses.ts";
 import { createNodeApp } from "./app.ts";
 import type { NodeConfig } from "./config.ts";
@@ -21,10 +21,12 @@ import { createOllamaClient } from "./ollama.ts";
 import { createOllamaFace } from "./ollama_face.ts";
 import { identities, isInMemory } from "./ollama_state.ts";
 import { createOllamaWatch } from "./ollama_watch.ts";
+import { machinePlace, mayLeadHere } from "./own_place.ts";
 import { createPassOn } from "./pass_on.ts";
+import { seldom } from "./seldom.ts";
 import { createSelfReport } from "./self_report.ts";
 import { createSlots } from "./slots.ts";
-import { createTicketGate } from "./ticket_gate.ts";
+import { createTicketGate, type TicketGate } from "./ticket_gate.ts";
 
 export interface AgentOptions {
   /** This program's version. */
@@ -34,6 +36,8 @@ export interface AgentOptions {
   readonly random?: () => number;
   /** Trusts the hub that answers next, whatever was known of it before. */
   readonly acceptHub?: boolean;
+  /** Who is let in; whoever has a ticket of the hub, unless a test is about something else. */
+  readonly gate?: TicketGate;
   /** Milliseconds between two looks at Ollama. */
   readonly ollamaLookMs?: number;
   /** Milliseconds between two looks at the hub. */
@@ -56,7 +60,6 @@ const FIRST_LOOK_PATIENCE_MS = 1000;
 const LAST_HEARTBEAT_MS = 2000;
 const FLUSH_MS = 2000;
 const HUB_HEARD_MS = 1000;
-const SELDOM_MS = 10_000;
 
 /** Bytes of a request body that is held: a prompt with pictures in it. What only flows through, blobs, has no limit. */
 const BODY_LIMIT = 256 * 2 ** 20;
@@ -77,7 +80,13 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   const warn = (sentence: string) => log.warn(sentence);
   const identity = loadIdentity(config.stateDir, "node");
   if (identity.warning !== null) warn(identity.warning);
+  const warnOf = (cert: string) => {
+    const why = whyNotVerifiable(cert);
+    if (why !== null) warn(why);
+  };
+  if (tls !== null) warnOf(tls.cert);
   const { serverUrl, nodeId, stateDir, joinToken } = config;
+  const advertised = [config.advertiseIPv4, config.advertiseIPv6];
   const trust = createHubTrust({
     identity,
     serverUrl,
@@ -88,15 +97,19 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     acceptHub: options.acceptHub ?? false,
     now: clock.now,
     cert: () => tls?.cert ?? null,
+    mayLeadHere: (at) => mayLeadHere(at, { port: portOf(listener.server), advertised, ...machinePlace() }),
     onWarning: warn,
   });
-  const gate = createTicketGate({
-    nodeId,
-    trusted: trust.trusted,
-    now: clock.now,
-    onStale: () => heartbeat.listen(),
-    onRefused: seldom(clock, (why, times) => log.warn({ times }, `a request was turned away: ${why}`)),
-  });
+  const gate =
+    options.gate ??
+    createTicketGate({
+      nodeId,
+      bootId,
+      trusted: trust.trusted,
+      now: clock.now,
+      onStale: () => heartbeat.listen(),
+      onRefused: seldom(clock, (why, times) => log.warn({ times }, `a request was turned away: ${why}`)),
+    });
 
   const slots = createSlots({ size: config.slots, waitMs: SLOT_WAIT_MS, clock });
   const watch = createOllamaWatch({
@@ -147,7 +160,14 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     }),
     announced: () => {
       const { ok, version, tags, ps } = watch.state;
-      return { models: identities(tags), loaded: identities(ps), ollamaOk: ok, ollamaVersion: version, intent };
+      return {
+        models: identities(tags),
+        loaded: identities(ps),
+        ollamaOk: ok,
+        ollamaVersion: version,
+        intent,
+        cert: tls?.cert ?? null,
+      };
     },
     onSent: metrics.heartbeatSent,
     clock,
@@ -160,8 +180,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     return slots.silentModels(ms).filter((model) => model !== "" && !isInMemory(watch.state, model));
   }
 
-  function health(challenge: string, hubKey: string): NodeHealth {
-    const proof = challenge === "" ? null : trust.prove(challenge, hubKey);
+  function health(challenge: string, hubKey: string, at: string): NodeHealth {
+    const proof = challenge === "" ? null : trust.prove(challenge, hubKey, at);
     const { ok, version: ollamaVersion } = watch.state;
     return {
       status: "ok",
@@ -186,7 +206,7 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       nodeId: config.nodeId,
       execute,
       gate,
-      hubHeard: () => atMost(HUB_HEARD_MS, heartbeat.heard()),
+      hubHeard: (which) => atMost(HUB_HEARD_MS, which === "first" ? heartbeat.firstHeard : heartbeat.heard()),
       ollamaFace: createOllamaFace({ execute, passOn: passOn.handle }),
       health,
       metrics,
@@ -224,8 +244,9 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
     (renewed) => {
       listener.renew(renewed);
       tls = renewed;
+      warnOf(tls.cert);
       // The hub takes the node for somebody else until it knows the new one.
-      heartbeat.listen();
+      heartbeat.changed();
     },
     log,
   );
@@ -262,19 +283,6 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
       await stop();
     },
     stop,
-  };
-}
-
-/** `tell`, but at most once in SELDOM_MS, with how often it would have been told since the last time. */
-function seldom(clock: Clock, tell: (what: string, times: number) => void): (what: string) => void {
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let times = 0;
-  return (what) => {
-    times += 1;
-    if (clock.now() - toldAt < SELDOM_MS) return;
-    toldAt = clock.now();
-    tell(what, times);
-    times = 0;
   };
 }
 

@@ -1,6 +1,7 @@
 /** The node's route table and what every answer of it has in common. No logic. */
 import { type Context, Hono } from "hono";
-import type { HttpServer } from "../shared/listen.ts";
+import { parseAddress } from "../shared/address.ts";
+import { type HttpServer, peerAddress } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { CONTENT_TYPE } from "../shared/metrics.ts";
 import { HEADERS, type NodeHealth, PATHS } from "../shared/protocol.ts";
@@ -18,10 +19,10 @@ export interface NodeAppDeps {
   readonly execute: Execute;
   readonly ollamaFace: OllamaFace;
   readonly gate: TicketGate;
-  /** Resolves when the hub has been heard again, or soon: a ticket that came before its answer is judged after it. */
-  readonly hubHeard?: () => Promise<void>;
+  /** Resolves when the hub has been heard again (`first`: at all), or soon: what came before its answer is judged after it. */
+  readonly hubHeard?: (which: "first" | "next") => Promise<void>;
   /** What GET /health says; never waits for anything. A challenge is answered as `proof`. */
-  readonly health: (challenge: string, hubKey: string) => NodeHealth;
+  readonly health: (challenge: string, hubKey: string, at: string) => NodeHealth;
   /** What GET /metrics says. */
   readonly metrics: Pick<NodeMetrics, "text">;
   readonly log: Logger;
@@ -58,21 +59,23 @@ export function createNodeApp(deps: NodeAppDeps): NodeApp {
     return meant === nodeId ? next() : declineAsOther(nodeId, meant);
   });
 
-  app.get(PATHS.health, (context) =>
-    context.json(health(context.req.query("challenge") ?? "", context.req.query("hub") ?? "")),
-  );
+  app.get(PATHS.health, (context) => {
+    const { challenge = "", hub = "", at = "" } = context.req.query();
+    return context.json(health(challenge, hub, at));
+  });
 
   app.get("/metrics", async (context) => {
     const text = await metrics.text();
     return context.body(text, 200, { "content-type": CONTENT_TYPE, "cache-control": "no-store" });
   });
 
-  // Nor must anybody but the hub, once this node has one.
+  // Nor must anybody but the hub.
   app.use(async (context, next) => {
-    const judge = () => gate(context.req.raw, isBlob(context.req.raw));
+    const request = context.req.raw;
+    const judge = () => gate(request, isBlob(request), parseAddress(peerAddress(context.env.server, request)));
     let admission = judge();
-    if (admission.kind === "refused" && admission.stale && hubHeard) {
-      await hubHeard();
+    if (admission.kind === "refused" && admission.awaits !== null && hubHeard) {
+      await hubHeard(admission.awaits);
       admission = judge();
     }
     if (admission.kind === "refused") return noTicket(admission.detail, admission.stale);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { exchangeBytes } from "../shared/testing/fake_ollama_wire.ts";
-import { startNode } from "../shared/testing/start_node.ts";
+import { everybody, startNode } from "../shared/testing/start_node.ts";
 import { readWhole } from "./arrival.ts";
 
 const toEnd: (() => Promise<void>)[] = [];
@@ -62,7 +62,7 @@ describe("readWhole", () => {
 test.each(["/execute", "/ollama/api/generate"])(
   "a prompt of more than 256 MB is refused in words (%s)",
   async (path) => {
-    const node = await startNode();
+    const node = await startNode({ gate: everybody });
     toEnd.push(node.stop);
     const announced = `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Length: ${256 * 2 ** 20 + 1}\r\n\r\n`;
     const { head, body } = await exchangeBytes(node.port, announced);

@@ -25,6 +25,8 @@ export interface HeartbeatLoop {
   stop(): void;
   /** Resolves when the hub has answered once more, or has not in its time. */
   heard(): Promise<void>;
+  /** Resolves when the first heartbeat has been answered, or has not been in its time. */
+  readonly firstHeard: Promise<void>;
   /** Resolves when the hub has accepted this node for the first time. */
   readonly joined: Promise<void>;
 }
@@ -59,6 +61,7 @@ const LISTEN_AGAIN_MS = 1000;
 export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
   const { hub, serverUrl, nodeId, intervalMs, clock, random, log, report, announced } = options;
   const joined = Promise.withResolvers<void>();
+  const firstHeard = Promise.withResolvers<void>();
   let seq = 0;
   let standing: Standing | null = null;
   let told: Announced | null = null;
@@ -78,6 +81,7 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
     log.debug({ reason, seq: seq + 1 }, "heartbeat");
     const outcome = await send(HEARTBEAT_TIMEOUT_MS);
     sending = false;
+    firstHeard.resolve();
     nextAnswer.resolve();
     nextAnswer = Promise.withResolvers();
     if (stopped) return;
@@ -157,6 +161,7 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
 
   return {
     joined: joined.promise,
+    firstHeard: firstHeard.promise,
     start() {
       stopLooking = every(clock, options.lookIntervalMs, look);
       void beat("the node started");

@@ -37,6 +37,8 @@ export interface Announced {
   readonly ollamaOk: boolean;
   readonly ollamaVersion: string | null;
   readonly intent: NodeIntent;
+  /** The certificate it listens with: the hub takes the node for somebody else until it knows a new one. */
+  readonly cert: string | null;
 }
 
 /** Why `now` is worth a heartbeat at once, `told` being what the hub knows (null: nothing yet); null when it is not. */
@@ -47,6 +49,7 @@ export function reasonToSendNow(told: Announced | null, now: Announced): string 
   if (told.ollamaVersion !== now.ollamaVersion) return "Ollama's version changed";
   if (!sameNames(told.models, now.models)) return "the model list changed";
   if (!sameNames(told.loaded, now.loaded)) return "the models in memory changed";
+  if (told.cert !== now.cert) return "the certificate was renewed";
   return null;
 }
 

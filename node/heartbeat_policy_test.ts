@@ -33,6 +33,7 @@ const told: Announced = {
   ollamaOk: true,
   ollamaVersion: "0.12.6",
   intent: "serving",
+  cert: "one",
 };
 
 describe("reasonToSendNow", () => {
@@ -47,6 +48,7 @@ describe("reasonToSendNow", () => {
     ["Ollama stopped", told, { ...told, ollamaOk: false, models: [] }, "Ollama went away"],
     ["Ollama started", { ...told, ollamaOk: false }, told, "Ollama appeared"],
     ["Ollama was upgraded", told, { ...told, ollamaVersion: "0.13.0" }, "Ollama's version changed"],
+    ["the certificate was renewed", told, { ...told, cert: "two" }, "the certificate was renewed"],
     ["the node drains", told, { ...told, intent: "draining" }, "the node is draining"],
   ] as const)("%s", (_name, before, now, expected) => {
     expect(reasonToSendNow(before, now)).toBe(expected);

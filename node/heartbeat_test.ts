@@ -19,7 +19,7 @@ function start(first: HeartbeatOutcome = accepted()) {
   const world = {
     outcome: first as HeartbeatOutcome | Promise<HeartbeatOutcome>,
     sight: { kind: "answered", bootId: "hub-1" } as HubSight,
-    node: { models: ["a"], loaded: [], ollamaOk: true, ollamaVersion: "1", intent: "serving" } as Announced,
+    node: { models: ["a"], loaded: [], ollamaOk: true, ollamaVersion: "1", intent: "serving", cert: null } as Announced,
   };
   const loop = createHeartbeat({
     hub: {

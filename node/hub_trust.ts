@@ -23,6 +23,8 @@ export interface HubTrustDeps {
   readonly acceptHub: boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Whether an `address:port` may be one of this node. */
+  readonly mayLeadHere: (at: string) => boolean;
   /** Told, in one sentence, what people should know. */
   readonly onWarning: (sentence: string) => void;
 }
@@ -35,43 +37,52 @@ export interface HubTrust {
   /** Takes in the answer to heartbeat `seq`. Null when it may be believed, else a sentence that says why not. */
   learn(answer: HeartbeatAnswer, seq: number): string | null;
   trusted(): Trusted;
-  /** The answer to `challenge` of the hub with `hubKey`, asked at this node's address; null where it gets none. */
-  prove(challenge: string, hubKey: string): string | null;
+  /** The answer to `challenge` of the hub with `hubKey`, which has dialled `at`; null where it gets none. */
+  prove(challenge: string, hubKey: string, at: string): string | null;
 }
 
 /** Reads what this node knows of the hub at `serverUrl`. */
 export function createHubTrust(deps: HubTrustDeps): HubTrust {
-  const { identity, stateDir, serverUrl, nodeId, bootId, joinToken, now, onWarning } = deps;
+  const { identity, stateDir, serverUrl, nodeId, bootId, joinToken, now, mayLeadHere, onWarning } = deps;
   const path = join(stateDir, "hub.pin");
-  let hubKey = deps.acceptHub ? null : pinned();
+  let hubKey = deps.acceptHub ? null : (pins()[serverUrl] ?? null);
   let time: HubTime | null = null;
+  let keyless = false;
 
-  function pins(): Record<string, unknown> {
-    const value = parseJson(readStateFile(path) ?? "{}");
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
-  }
-
-  function pinned(): string | null {
-    try {
-      const key = pins()[serverUrl];
-      return typeof key === "string" && PUBLIC_KEY.test(key) ? key : null;
-    } catch (error) {
-      onWarning(`${path} cannot be read (${String(error)}): this node trusts the hub that answers next`);
-      return null;
-    }
+  /** The keys of hubs by their URL. Throws when there is a file that does not say: to forget a hub is to trust any. */
+  function pins(): Readonly<Record<string, string>> {
+    const found = pinsIn(textOf(path));
+    if (found !== null) return found;
+    throw new Error(
+      `${path} does not say whom this node trusts: restore it, or delete it to trust the hub that answers next ` +
+        "(--accept-hub does the same)",
+    );
   }
 
   function pin(key: string): void {
     hubKey = key;
     // Read anew: other nodes of this machine may share the folder.
     try {
-      writeStateFile(path, `${JSON.stringify({ ...pins(), [serverUrl]: key }, null, 1)}\n`);
+      const before = deps.acceptHub ? (pinsIn(textOf(path)) ?? {}) : pins();
+      mentionOther(key, before);
+      writeStateFile(path, `${JSON.stringify({ ...before, [serverUrl]: key }, null, 1)}\n`);
     } catch (error) {
       onWarning(
         `the key of the hub cannot be kept in ${path} (${error instanceof Error ? error.message : String(error)}): ` +
           "after a restart this node trusts the hub that answers first; set STATE_DIR to a folder that can be written",
       );
     }
+  }
+
+  /** One hub written in another way has the same key; a SERVER_URL that was changed may not be meant. */
+  function mentionOther(key: string, before: Readonly<Record<string, string>>): void {
+    const [other] = Object.entries(before);
+    if (other === undefined || before[serverUrl] !== undefined || Object.values(before).includes(key)) return;
+    const [url, itsKey] = other;
+    onWarning(
+      `the hub at ${serverUrl} (key ${keyId(key)}) is trusted from now on; this node knew another hub at ${url} ` +
+        `(key ${keyId(itsKey)}): if that is the same hub, somebody else answers at one of the two`,
+    );
   }
 
   /** Null when `key`, proven to be the answering hub's, is or becomes the one this node trusts. */
@@ -121,6 +132,13 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       if (!hub) {
         if (hubKey !== null) return changedKey(null);
         if (joinToken !== null) return `the hub at ${serverUrl} is too old for JOIN_TOKEN: it shows no key`;
+        if (!keyless) {
+          onWarning(
+            `the hub at ${serverUrl} is of an earlier version and has no key: until it shows one, everybody in this ` +
+              "network can have this node run a model (POST /execute); upgrade the hub",
+          );
+        }
+        keyless = true;
         return null;
       }
       const { public_key, boot_id, time_ms, signature } = hub;
@@ -133,12 +151,37 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       if (problem === null) time = { hubBootId: boot_id, offsetMs: time_ms - now() };
       return problem;
     },
-    trusted: () => ({ hubKey, time, closed: hubKey !== null || joinToken !== null || deps.acceptHub }),
-    prove(challenge, askedBy) {
+    trusted: () => ({ hubKey, time, keyless }),
+    prove(challenge, askedBy, at) {
+      if (!mayLeadHere(at)) return null;
       if (!CHALLENGE.test(challenge) || !PUBLIC_KEY.test(askedBy)) return null;
       if (hubKey !== null && askedBy !== hubKey) return null;
       if (hubKey === null && joinToken !== null && keyId(askedBy) !== joinToken.hubId) return null;
-      return identity.sign(proofText(challenge, nodeId, askedBy));
+      return identity.sign(proofText(challenge, nodeId, askedBy, at));
     },
   };
+}
+
+/** The text of the file at `path`, null where there is none. Throws an Error that says what to do. */
+function textOf(path: string): string | null {
+  try {
+    return readStateFile(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path} cannot be read (${why}): without it this node does not know whom it trusts`);
+  }
+}
+
+/** The keys by URL that `text` holds; none where it is null, and null where it is anything else. */
+function pinsIn(text: string | null): Readonly<Record<string, string>> | null {
+  if (text === null) return {};
+  const value = parseJson(text);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const pins: Record<string, string> = {};
+  for (const [url, key] of Object.entries(value)) {
+    if (typeof key !== "string" || !PUBLIC_KEY.test(key)) return null;
+    pins[url] = key;
+  }
+  // A file is written with the first of them: one without any has lost it.
+  return Object.keys(pins).length === 0 ? null : pins;
 }

@@ -3,6 +3,7 @@ import { headersForOllama } from "../shared/http_headers.ts";
 import { modelName } from "../shared/ollama_models.ts";
 import { findOllamaRoute, type Method, type RouteKind, withoutQuery } from "../shared/ollama_routes.ts";
 import { HEADERS, PATHS } from "../shared/protocol.ts";
+import { pathIn } from "../shared/signed_text.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Execute } from "./execute.ts";
 import { problem } from "./own_answer.ts";
@@ -46,8 +47,7 @@ interface Asked {
  * and what Ollama sees cannot differ: Bun has resolved dots in `request.url` before anybody reads it.
  */
 function findAsked(request: Request): Asked | null {
-  const { url } = request;
-  const whole = url.slice(url.indexOf("/", url.indexOf("://") + 3));
+  const whole = pathIn(request.url);
   // A fragment has no place in a request; fetch would cut it off, and with it a part of what was checked.
   if (!whole.startsWith(`${PATHS.ollama}/`) || whole.includes("#")) return null;
   const target = whole.slice(PATHS.ollama.length);

@@ -4,7 +4,7 @@ import { OLLAMA_ROUTES } from "../shared/ollama_routes.ts";
 import { HEADERS } from "../shared/protocol.ts";
 import type { FakeOllama, FakeOllamaOptions } from "../shared/testing/fake_ollama.ts";
 import { exchangeBytes } from "../shared/testing/fake_ollama_wire.ts";
-import { type StartNodeOptions, startNode } from "../shared/testing/start_node.ts";
+import { everybody, type StartNodeOptions, startNode } from "../shared/testing/start_node.ts";
 import { startNodeWithOllama } from "./testing/node_with_ollama.ts";
 import { until } from "./testing/until.ts";
 
@@ -152,7 +152,7 @@ describe("Ollama's own routes", () => {
             headers: { "content-type": request.headers.get("content-type") ?? "", "cache-control": "no-store" },
           }),
       });
-      const node = await startNode({ ollamaUrl: `http://127.0.0.1:${echo.port}` });
+      const node = await startNode({ ollamaUrl: `http://127.0.0.1:${echo.port}`, gate: everybody });
       toEnd.push(node.stop, () => echo.stop(true));
       const headers = { "content-type": 'multipart/form-data; boundary="a b"' };
       const answer = await fetch(`${node.url}/ollama${path}`, { method: "POST", body: sent, headers });

@@ -4,7 +4,7 @@ import net from "node:net";
 import { HEADERS } from "../shared/protocol.ts";
 import type { FakeOllamaOptions } from "../shared/testing/fake_ollama.ts";
 import { exchangeBytes } from "../shared/testing/fake_ollama_wire.ts";
-import { type StartNodeOptions, startNode, type TestNode } from "../shared/testing/start_node.ts";
+import { everybody, type StartNodeOptions, startNode, type TestNode } from "../shared/testing/start_node.ts";
 import { healthOf, startNodeWithOllama } from "./testing/node_with_ollama.ts";
 import { startSlowOllama } from "./testing/slow_ollama.ts";
 import { startStubHub } from "./testing/stub_hub.ts";
@@ -23,7 +23,7 @@ async function start(ollamaOptions: FakeOllamaOptions = {}, nodeOptions: StartNo
 
 async function startSlow() {
   const ollama = await startSlowOllama();
-  const node = await startNode({ ollamaUrl: ollama.url });
+  const node = await startNode({ ollamaUrl: ollama.url, gate: everybody });
   toEnd.push(node.stop, ollama.stop);
   return { ollama, node };
 }
@@ -174,7 +174,7 @@ describe("when Ollama cannot be asked", () => {
   });
 
   test("an upload is declined without waiting for its body", async () => {
-    const node = await startNode();
+    const node = await startNode({ gate: everybody });
     toEnd.push(node.stop);
     const { socket, state } = upload(node, 100, "length");
     await until("it is declined", () => state.answer.includes("x-declined: ollama_down"));

@@ -1,6 +1,7 @@
 /** Who gets past a node's gate: the hub, once a ticket; nobody else, a thousand times each way. */
 import { describe, expect, test } from "bun:test";
 import { createTickets, type Ticketed } from "../hub/tickets.ts";
+import { parseAddress } from "../shared/address.ts";
 import { hashOf, newIdentity } from "../shared/identity.ts";
 import { HEADERS } from "../shared/protocol.ts";
 import { createTicketGate, type Trusted } from "./ticket_gate.ts";
@@ -16,26 +17,32 @@ function world(nodeId = "a") {
   let trusted: Trusted = {
     hubKey: hub.publicKey,
     time: { hubBootId: "hub-1", offsetMs: 1_000_000 },
-    closed: true,
+    keyless: false,
   };
   const gate = createTicketGate({
     nodeId,
+    bootId: "node-1",
     trusted: () => trusted,
     now: () => state.now,
     onStale: () => state.stale++,
     onRefused: () => state.refused++,
   });
   const tickets = (identity = hub, bootId = "hub-1") => createTickets({ identity, bootId, now: () => state.hubNow });
-  const issue = (request: Ticketed = WORK, by = tickets(), to = nodeId) =>
-    by.for({ id: to, publicKey: "key" }, request)?.() ?? "";
+  const issue = (request: Ticketed = WORK, by = tickets(), to = nodeId, bootId: string | null = "node-1") =>
+    by.for({ id: to, publicKey: "key", bootId }, request)?.() ?? "";
   /** What becomes of `request` with `ticket`. */
   const knock = (ticket: string | null, request: Ticketed = WORK, isBlob = false) =>
     gate(
       new Request(`http://node:8001${request.path}`, {
         method: request.method,
-        headers: { [HEADERS.requestId]: request.id, ...(ticket === null ? {} : { [HEADERS.ticket]: ticket }) },
+        headers: {
+          host: "127.0.0.1:8001",
+          [HEADERS.requestId]: request.id,
+          ...(ticket === null ? {} : { [HEADERS.ticket]: ticket }),
+        },
       }),
       isBlob,
+      parseAddress("127.0.0.1"),
     );
   return {
     state,
@@ -124,6 +131,21 @@ describe("of a thousand attempts each", () => {
   });
 });
 
+test.each(["node-0", "", null])(
+  "a ticket for another start of the node, %p, is handed back for a new one",
+  (bootId) => {
+    const { issue, knock, tickets, state } = world();
+    const ticket = issue(WORK, tickets(), "a", bootId);
+    expect(knock(ticket)).toMatchObject({ kind: "refused", stale: true, awaits: null });
+    expect(state.stale).toBe(1);
+    // Nor does it help to write this start's on it.
+    expect(knock(ticket.replace(/^(2\.\d+\.hub-1)\.[^.]*/, "$1.node-1"))).toMatchObject({
+      kind: "refused",
+      stale: false,
+    });
+  },
+);
+
 test("a ticket that says nothing of the body is for blobs only", () => {
   const { issue, knock } = world();
   const stream = () => new ReadableStream<Uint8Array>();
@@ -132,10 +154,20 @@ test("a ticket that says nothing of the body is for blobs only", () => {
   expect(knock(issue({ ...blob, body: stream() }), blob, true)).toEqual({ kind: "admitted", bodyHash: null });
 });
 
-test("a node that trusts nobody in particular lets everybody in", () => {
+test("a node that no hub has taken in lets nobody in, and waits for the first answer", () => {
+  const { knock, issue, trust } = world();
+  trust({ hubKey: null, time: null });
+  expect(knock(null)).toMatchObject({ kind: "refused", stale: false, awaits: "first" });
+  expect(knock(issue())).toMatchObject({ kind: "refused", stale: true });
+});
+
+test("a node that a hub without a key has taken in lets jobs in without a ticket, once it has met one with a key no more", () => {
   const { knock, trust } = world();
-  trust({ hubKey: null, time: null, closed: false });
+  trust({ hubKey: null, time: null, keyless: true });
   expect(knock(null)).toEqual({ kind: "admitted", bodyHash: null });
+  expect(knock(null, { ...WORK, path: "/ollama/api/delete", method: "DELETE" })).toMatchObject({ kind: "refused" });
+  trust({ hubKey: hub.publicKey });
+  expect(knock(null)).toMatchObject({ kind: "refused", awaits: null });
 });
 
 test("a node that has not heard the hub since one of them was started says so, does nothing, and listens for it", () => {

@@ -44,6 +44,12 @@ export function scopeOf(address: Address): Scope {
   return address.family === "IPv4" ? scopeOfIPv4(address.text) : scopeOfIPv6(address.text);
 }
 
+/** True for an address of this machine or of a network of one's own; public IPv6 addresses of the same home are none. */
+export function isNearby(address: Address): boolean {
+  const scope = scopeOf(address);
+  return scope === "loopback" || scope === "private" || scope === "link-local";
+}
+
 /** True when a URL can name it and a connection can be made: not bound to a zone, not link-local or special. */
 export function canBeDialled(address: Address): boolean {
   const scope = scopeOf(address);

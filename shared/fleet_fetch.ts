@@ -1,4 +1,5 @@
 /** The one way this system makes an HTTP request to its own machines: fetch with every surprising default turned off. */
+import { X509Certificate } from "node:crypto";
 
 export interface FleetRequest {
   readonly method?: "GET" | "POST" | "DELETE" | "HEAD";
@@ -49,7 +50,7 @@ export function createFleetFetch(options: FleetFetchOptions = {}): FleetFetch {
       ...(own === null ? {} : { cert: own.cert, key: own.key }),
       ...(authority === null ? {} : { ca: authority }),
       // Self-signed is fine, and says no name: it is this very certificate or none.
-      ...(pinned === null ? {} : { ca: pinned, checkServerIdentity: () => undefined }),
+      ...(pinned === null ? {} : { ca: pinned, checkServerIdentity: onlyLeafOf(pinned) }),
     };
   };
   return (url, request) =>
@@ -65,6 +66,33 @@ export function createFleetFetch(options: FleetFetchOptions = {}): FleetFetch {
       ...(url.startsWith("https:") ? { tls: tlsFor(request.cert ?? null) } : {}),
       ...(request.body === undefined ? {} : { body: request.body }),
     });
+}
+
+/** The check of a certificate that is none of a name: an authority in `pem` may have signed others, too. */
+function onlyLeafOf(pem: string): (host: string, shown: { readonly fingerprint256?: string }) => Error | undefined {
+  return (host, { fingerprint256 }) =>
+    fingerprint256 !== undefined && fingerprint256 === fingerprintOf(pem)
+      ? undefined
+      : new Error(`what answers at ${host} shows another certificate than the one that is expected`);
+}
+
+/** Of certificates that were expected lately; the oldest goes first. */
+const fingerprints = new Map<string, string | null>();
+const MOST_FINGERPRINTS = 1024;
+
+/** SHA-256 of the first certificate in `pem`, null where there is none. */
+function fingerprintOf(pem: string): string | null {
+  const known = fingerprints.get(pem);
+  if (known !== undefined) return known;
+  if (fingerprints.size >= MOST_FINGERPRINTS) fingerprints.delete(fingerprints.keys().next().value ?? "");
+  let found: string | null = null;
+  try {
+    found = new X509Certificate(pem).fingerprint256;
+  } catch {
+    // Somebody else's word; nothing fits it.
+  }
+  fingerprints.set(pem, found);
+  return found;
 }
 
 /** Error codes of Bun's fetch that prove that no connection stood, so nothing was delivered (`reference/bun.md` 2). */

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createFleetFetch, errorCode, neverConnected, readText } from "./fleet_fetch.ts";
+import { AUTHORITY, LEAF, OTHER_LEAF, type TestCertificate } from "./testing/certificates.ts";
 
 const signal = () => AbortSignal.timeout(5000);
 
@@ -84,4 +85,32 @@ test("a refused connection is known never to have stood, a reset one is not", as
   );
   expect(errorCode(cut)).toBe("ECONNRESET");
   expect(neverConnected(cut)).toBe(false);
+});
+
+test("of two certificates of one authority only the expected one is spoken to, on a new connection and on a kept one", async () => {
+  const chain = LEAF.cert + AUTHORITY;
+  const bodies: string[] = [];
+  const serve = ({ key }: TestCertificate, cert: string) =>
+    Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert, key },
+      async fetch(request) {
+        bodies.push(await request.text());
+        return new Response();
+      },
+    });
+  using node = serve(LEAF, chain);
+  using other = serve(OTHER_LEAF, OTHER_LEAF.cert + AUTHORITY);
+  const fetch = createFleetFetch();
+  const ask = (port: number | undefined, cert: string, fresh: boolean) =>
+    fetch(`https://127.0.0.1:${port}/`, { method: "POST", body: "prompt", cert, fresh, signal: signal() });
+  for (const fresh of [true, false]) {
+    expect((await ask(node.port, chain, fresh)).status).toBe(200);
+    await expect(ask(other.port, chain, fresh)).rejects.toThrow("another certificate");
+    // Kept for another expectation, it is a stranger's.
+    await expect(ask(node.port, OTHER_LEAF.cert + AUTHORITY, fresh)).rejects.toThrow("another certificate");
+    await expect(ask(node.port, "no certificate", fresh)).rejects.toThrow();
+  }
+  expect(bodies).toEqual(["prompt", "prompt"]);
 });

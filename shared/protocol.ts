@@ -119,7 +119,10 @@ export const gpu = z.object({
 });
 export type Gpu = z.infer<typeof gpu>;
 
-export const heartbeat = z.object({
+/** What a boot id may look like where it is part of a signed text: a line break would make one text of two. */
+export const SIGNED_BOOT_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+const heartbeatFields = z.object({
   node_id: nodeId,
   ipv4: addressOf("IPv4"),
   ipv6: addressOf("IPv6"),
@@ -152,6 +155,12 @@ export const heartbeat = z.object({
   /** The hub's key, as this node knows it from before. */
   hub_key: publicKey.nullish(),
 });
+/** An agent without a key signs nothing, and its boot id may be anything. */
+export const heartbeat = heartbeatFields.refine(
+  ({ public_key, boot_id, hub_boot_id }) =>
+    public_key == null || [boot_id, hub_boot_id].every((id) => id == null || SIGNED_BOOT_ID.test(id)),
+  "expected boot_id and hub_boot_id of 1 to 64 letters, digits, '_' or '-' beside public_key",
+);
 export type Heartbeat = z.output<typeof heartbeat>;
 export type HeartbeatBody = z.input<typeof heartbeat>;
 
@@ -165,7 +174,7 @@ export const heartbeatAnswer = z.object({
   hub: z
     .object({
       public_key: publicKey,
-      boot_id: z.string().max(64),
+      boot_id: z.string().regex(SIGNED_BOOT_ID),
       /** Monotonic milliseconds of this start of the hub. */
       time_ms: z.number().int(),
       /** Keys it had before, each with its word for the next one. */
@@ -201,7 +210,7 @@ export const nodeHealth = z.object({
   slots: z.number().int().min(1).nullish(),
   /** Models Ollama is bringing into memory for a request that waits. */
   loading: z.array(modelName).nullish(),
-  /** The answer to `?challenge=…&hub=…`: `proofText`, signed by the node. */
+  /** The answer to `?challenge=…&hub=…&at=…`: `proofText`, signed by the node. */
   proof: z.string().max(128).nullish(),
 });
 export type NodeHealth = z.infer<typeof nodeHealth>;

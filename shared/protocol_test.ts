@@ -126,3 +126,14 @@ test("a job keeps the fields nobody named", () => {
   const job = { model: "llama3", prompt: "x", images: ["aGk="], keep_alive: -1, format: { type: "object" } };
   expect(executeRequest.parse(job)).toEqual(job);
 });
+
+test("a boot id that is signed holds nothing that could make one text of two; an older agent's may be anything", () => {
+  const keyed = { ...older, public_key: "A".repeat(43) };
+  for (const field of ["boot_id", "hub_boot_id"]) {
+    expect(read({ ...keyed, [field]: crypto.randomUUID() })).toBeObject();
+    expect(read({ ...older, [field]: "Mon Nov 23\n06:00" })).toBeObject();
+    for (const bad of ["a\nb", "a\r", "a b", "\u0000", ""]) {
+      expect(read({ ...keyed, [field]: bad })).toContain("expected boot_id and hub_boot_id of 1 to 64 letters");
+    }
+  }
+});

@@ -40,9 +40,9 @@ export function answerText(answer: SignedAnswer): string {
   return text("heartbeat answer", nodeId, nodeKey, bootId, String(seq), hubKey, hubBootId, String(timeMs));
 }
 
-/** What a node signs to show that it is the one at an address: `challenge` is new each time. */
-export function proofText(challenge: string, nodeId: string, hubKey: string): string {
-  return text("address proof", challenge, nodeId, hubKey);
+/** What a node signs to show that it is the one at `at`, an `address:port`: `challenge` is new each time. */
+export function proofText(challenge: string, nodeId: string, hubKey: string, at: string): string {
+  return text("address proof", challenge, nodeId, hubKey, at);
 }
 
 /** What a challenge may look like: nothing a node signs is somebody else's words. */
@@ -56,6 +56,8 @@ export interface Ticket {
   /** Milliseconds of the hub's time after which it is void. */
   readonly expiresMs: number;
   readonly hubBootId: string;
+  /** The start of the node it is for, which remembers what it has used; "" where the hub knows none. */
+  readonly nodeBootId: string;
   readonly nonce: string;
   /** SHA-256 of the body in base64url, or UNSIGNED_BODY. */
   readonly bodyHash: string;
@@ -73,23 +75,26 @@ export interface TicketFor {
 
 /** What the hub signs of a ticket. */
 export function ticketText(ticket: Ticket, { hubKey, nodeId, requestId, method, path }: TicketFor): string {
-  const { expiresMs, hubBootId, nonce, bodyHash } = ticket;
-  return text("ticket", hubKey, nodeId, requestId, method, path, bodyHash, nonce, String(expiresMs), hubBootId);
+  const { expiresMs, hubBootId, nodeBootId, nonce, bodyHash } = ticket;
+  const use = [hubKey, nodeId, requestId, method, path];
+  return text("ticket", ...use, bodyHash, nonce, String(expiresMs), hubBootId, nodeBootId);
 }
 
-/** The header's value: `1.expiry.hub boot.nonce.body.signature`. */
-export function writeTicket({ expiresMs, hubBootId, nonce, bodyHash }: Ticket, signature: string): string {
-  return `1.${expiresMs}.${hubBootId}.${nonce}.${bodyHash}.${signature}`;
+/** The header's value: `2.expiry.hub boot.node boot.nonce.body.signature`. */
+export function writeTicket(ticket: Ticket, signature: string): string {
+  const { expiresMs, hubBootId, nodeBootId, nonce, bodyHash } = ticket;
+  return `2.${expiresMs}.${hubBootId}.${nodeBootId}.${nonce}.${bodyHash}.${signature}`;
 }
 
 const TICKET =
-  /^1\.(\d{1,15})\.([A-Za-z0-9-]{1,64})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43}|unsigned)\.([A-Za-z0-9_-]{86})$/;
+  /^2\.(\d{1,15})\.([A-Za-z0-9-]{1,64})\.([A-Za-z0-9_-]{0,64})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43}|unsigned)\.([A-Za-z0-9_-]{86})$/;
 
 /** The ticket in a header's value and its signature, or null when it is none. */
 export function readTicket(value: string): { readonly ticket: Ticket; readonly signature: string } | null {
-  const [, expires = "", hubBootId = "", nonce = "", bodyHash = "", signature = ""] = TICKET.exec(value) ?? [];
+  const [, expires = "", hubBootId = "", nodeBootId = "", nonce = "", bodyHash = "", signature = ""] =
+    TICKET.exec(value) ?? [];
   if (signature === "") return null;
-  return { ticket: { expiresMs: Number(expires), hubBootId, nonce, bodyHash }, signature };
+  return { ticket: { expiresMs: Number(expires), hubBootId, nodeBootId, nonce, bodyHash }, signature };
 }
 
 /** Path and query of an absolute URL, letter by letter as it stands there. */

@@ -68,6 +68,35 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): Tls | null 
   return { cert, key, clientCa };
 }
 
+/**
+ * Null when the hub, which is given `cert` and nothing else, can check it: it is signed by itself, or everybody who signed
+ * it comes behind it. Else a sentence that says what to do.
+ */
+export function whyNotVerifiable(cert: string): string | null {
+  const [leaf, ...others] = (cert.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
+    (pem) => new X509Certificate(pem),
+  );
+  let last = leaf;
+  // No chain is longer than there are certificates.
+  for (let link = 0; last !== undefined && link <= others.length; link++) {
+    const signed = last;
+    if (isSignedBy(signed, signed)) return null;
+    last = others.find((other) => isSignedBy(signed, other));
+    if (last === undefined) {
+      return (
+        `the certificate in TLS_CERT is signed by "${signed.issuer.replaceAll("\n", ", ")}", whose own certificate is not in ` +
+        "that file: the hub cannot check it and does not use this node; put the certificates of all its issuers, the " +
+        "root's too, behind it, or use one that is signed by itself"
+      );
+    }
+  }
+  return null;
+}
+
+function isSignedBy(cert: X509Certificate, issuer: X509Certificate): boolean {
+  return cert.checkIssued(issuer) && cert.verify(issuer.publicKey);
+}
+
 /** How to read `files` anew while they are in use: `use` gets what is in them, unless that cannot be used. */
 export function renewalOf(files: TlsFiles, use: (tls: Tls) => void, log: Pick<Logger, "info" | "error">): () => void {
   return () => {

@@ -2,16 +2,16 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { parseAddress } from "../../shared/address.ts";
 import type { Clock } from "../../shared/clock.ts";
+import { forwardingHeader } from "../../shared/forwarding.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
+import { sourceOf } from "../../shared/networks.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
 import { type Gate, rulesNow } from "../gate.ts";
 import type { StoredKey } from "../key_file.ts";
 import { type Access, type AccessRequest, judgeAccess } from "../policy/access.ts";
 import { isWellFormedHost } from "../policy/allowed_hosts.ts";
 import type { Caller } from "../policy/callers.ts";
-import { forwardingHeader } from "../policy/forwarding.ts";
-import { sourceOf } from "../policy/networks.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
 import { createRarely } from "../rarely.ts";
 import type { RequestLog } from "../request_log.ts";

@@ -5,8 +5,8 @@ import { z } from "zod";
 import { parseAddress } from "../../shared/address.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
 import { peerAddress } from "../../shared/listen.ts";
+import { sourceOf } from "../../shared/networks.ts";
 import { describeAccess, type Gate } from "../gate.ts";
-import { sourceOf } from "../policy/networks.ts";
 import { COOKIE, SESSION_SECONDS } from "../sessions.ts";
 import { type HubEnv, readBody } from "./body.ts";
 

@@ -1,7 +1,7 @@
 /** May this request in, and as whom: the whole rule, from what is known before anything of it is read. */
 import type { Address } from "../../shared/address.ts";
+import { isNear, type Networks } from "../../shared/networks.ts";
 import { hostNameOf, isLocalHost } from "./allowed_hosts.ts";
-import { isNear, type Networks } from "./networks.ts";
 import { type AllowedOrigins, type BrowserWords, isCrossSite, isForeign } from "./origins.ts";
 import { type Asked, type KeyRole, type Role, satisfies } from "./roles.ts";
 

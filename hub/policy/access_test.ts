@@ -1,8 +1,8 @@
 /** The rule of who is let in, as tables: every combination of what a request says of itself, in both modes. */
 import { expect, test } from "bun:test";
 import { parseAddress } from "../../shared/address.ts";
+import { NO_NETWORKS, parseNetworks } from "../../shared/networks.ts";
 import { type AccessRequest, type AccessRules, type Credential, judgeAccess } from "./access.ts";
-import { NO_NETWORKS, parseNetworks } from "./networks.ts";
 import { type Asked, KEY_ROLES, type LeastRole, ROLES, satisfies } from "./roles.ts";
 
 const RULES: AccessRules = {

@@ -1,7 +1,7 @@
 /** A node in front of a stand-in Ollama, and the few things every transport test does with the two. */
 import { type NodeHealth, nodeHealth } from "../../shared/protocol.ts";
 import { type FakeOllama, type FakeOllamaOptions, startFakeOllama } from "../../shared/testing/fake_ollama.ts";
-import { type StartNodeOptions, startNode, type TestNode } from "../../shared/testing/start_node.ts";
+import { everybody, type StartNodeOptions, startNode, type TestNode } from "../../shared/testing/start_node.ts";
 
 export interface NodeWithOllama {
   readonly ollama: FakeOllama;
@@ -9,13 +9,13 @@ export interface NodeWithOllama {
   stop(): Promise<void>;
 }
 
-/** Starts both. */
+/** Starts both; the node has no hub and serves whoever asks. */
 export async function startNodeWithOllama(
   ollamaOptions: FakeOllamaOptions = {},
   nodeOptions: StartNodeOptions = {},
 ): Promise<NodeWithOllama> {
   const ollama = await startFakeOllama(ollamaOptions);
-  const node = await startNode({ ollamaUrl: ollama.url, ...nodeOptions });
+  const node = await startNode({ ollamaUrl: ollama.url, gate: everybody, ...nodeOptions });
   return {
     ollama,
     node,

@@ -1,4 +1,4 @@
-/** Certificates for tests, each signed by itself and good for a hundred years. Their keys are no secret. */
+/** Certificates for tests, each signed by itself unless it says otherwise, and good for a hundred years. Their keys are no secret. */
 
 export interface TestCertificate {
   readonly cert: string;
@@ -64,6 +64,64 @@ fIpbn2GBB0cCICX+qMri8RF1Tjbb3mr3MW0fyTHF0cCmYDmUosf6cbaY
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyWortRNlqXqexlEB
 /sQk+MQwJcH5dJIQyKhz13MmsB6hRANCAARze8L845uUYytpVS2lqgF/M8xA9iki
 ltcEgkzkby4ln2LljaYpyBv7CEU6qC4+0sj3OuGzvG95/GCzHmpnU6ws
+-----END PRIVATE KEY-----
+`,
+};
+
+/** The authority that signed the two below. */
+export const AUTHORITY = `-----BEGIN CERTIFICATE-----
+MIIBiTCCAS+gAwIBAgIUMezElw7xZXiC/FcdKmasMAoA12cwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIzMDYzODA5WhgPMjEy
+NjEwMzAwNjM4MDlaMBkxFzAVBgNVBAMMDnRlc3QgYXV0aG9yaXR5MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEJ+I2ZG+ynojo6K1rA8Nplr5aKq11N/BU0f/9twqq
+vb4qoe8QYALeE3jaTg8YD1+IpIYtaD7Lj0eLQw6XtIw9F6NTMFEwHQYDVR0OBBYE
+FHjK2rpHY/bjQ2aKROPdC/km1ALHMB8GA1UdIwQYMBaAFHjK2rpHY/bjQ2aKROPd
+C/km1ALHMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAPFnWs/O
+4Yo3h5k6rQjTS54eqQCa6Qhr6IKbp4d6cr6eAiBisfyQXJtuFtNl+kYslRMM1lgj
+5sulmV4ZkpxEqhPGuQ==
+-----END CERTIFICATE-----
+`;
+
+/** Without its chain. */
+export const LEAF: TestCertificate = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUMjsfvjkuVNq7jfS/Tlgov0wirPcwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIzMDYzODA5WhgPMjEy
+NjEwMzAwNjM4MDlaMA4xDDAKBgNVBAMMA29uZTBZMBMGByqGSM49AgEGCCqGSM49
+AwEHA0IABDU9Ty3P2CAdptU0U3pW5VjAsSYCYCFuTwPx4lgwIhKgsgIaueroQVGZ
+jTYcwtO8ByAHOW1C39z74PWrVsWYx2WjcDBuMCwGA1UdEQQlMCOCCWxvY2FsaG9z
+dIcEfwAAAYcQAAAAAAAAAAAAAAAAAAAAATAdBgNVHQ4EFgQUVgGS1hYXKWUDvrB8
+vh/0ZMKQW74wHwYDVR0jBBgwFoAUeMraukdj9uNDZopE490L+SbUAscwCgYIKoZI
+zj0EAwIDRwAwRAIgZNen7i/yp2ZEYLFfNk3GgaYYxf1RRpigSWlIUMz0dvICIHqD
+0P5ajlKwKZ7uHmEdJZfCvHsxu+jpHC/5l349mm5Z
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZD3pualydPZjMMuv
+dOWIqyVIwS7DxvhauchxCyx2M0mhRANCAAQ1PU8tz9ggHabVNFN6VuVYwLEmAmAh
+bk8D8eJYMCISoLICGrnq6EFRmY02HMLTvAcgBzltQt/c++D1q1bFmMdl
+-----END PRIVATE KEY-----
+`,
+};
+
+/** Another one of the same authority. */
+export const OTHER_LEAF: TestCertificate = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBnDCCAUGgAwIBAgIUMjsfvjkuVNq7jfS/Tlgov0wirPgwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIzMDYzODA5WhgPMjEy
+NjEwMzAwNjM4MDlaMA4xDDAKBgNVBAMMA3R3bzBZMBMGByqGSM49AgEGCCqGSM49
+AwEHA0IABP+IW1MQ4AJRfMUU2w0l5PgMEiPNwfCKT8zAk9qnLsZ2IZMh89KC/er3
+/pcQ+0FtexxUBi1XLbtFclK8DaKAzKqjcDBuMCwGA1UdEQQlMCOCCWxvY2FsaG9z
+dIcEfwAAAYcQAAAAAAAAAAAAAAAAAAAAATAdBgNVHQ4EFgQUZGwSp50C2nJ2L6Pe
++uIcLg6v21YwHwYDVR0jBBgwFoAUeMraukdj9uNDZopE490L+SbUAscwCgYIKoZI
+zj0EAwIDSQAwRgIhAJts/BhawmlAw/IjyvT2fJN71ulnDUMI/fqzmuagjSO4AiEA
+sj8aRgYfLisKmItrXsfUp0EKUM0yfOF+Zr/4qcfadb0=
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQghA5p9lKBkXLvV1hP
+PtFsn+z9rurmOVsyjbuakFSVrFKhRANCAAT/iFtTEOACUXzFFNsNJeT4DBIjzcHw
+ik/MwJPapy7GdiGTIfPSgv3q9/6XEPtBbXscVAYtVy27RXJSvA2igMyq
 -----END PRIVATE KEY-----
 `,
 };

@@ -1,6 +1,7 @@
 /** A real node agent inside the test's process, on a free port, quick to notice changes and reachable by loopback only. */
 import { startAgent } from "../../node/agent.ts";
 import { parseNodeConfig } from "../../node/config.ts";
+import type { TicketGate } from "../../node/ticket_gate.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";
 import { stateFolderForTest } from "./state_folder.ts";
@@ -25,7 +26,12 @@ export interface StartNodeOptions {
   /** Any further variable, as a person would set it; wins over the options above. */
   readonly environment?: Environment;
   readonly log?: Logger;
+  /** Without it only the hub gets in. */
+  readonly gate?: TicketGate;
 }
+
+/** Lets everybody in, for tests of what a node does with requests. */
+export const everybody: TicketGate = () => ({ kind: "admitted", bodyHash: null });
 
 export interface TestNode {
   readonly nodeId: string;
@@ -37,6 +43,8 @@ export interface TestNode {
   readonly joined: Promise<void>;
   /** Ends it as a power cut would look from outside, only faster: connections are reset, nobody is told. */
   kill(): Promise<void>;
+  /** What SIGHUP does: reads its certificate anew. */
+  reload(): void;
   /** What SIGTERM does: finish what runs, tell the hub, end. */
   drain(): Promise<void>;
   /** Ends it without ceremony, at the end of a test. */
@@ -70,6 +78,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<TestNod
     log: options.log ?? silentLogger,
     ollamaLookMs: options.ollamaLookMs ?? 50,
     hubLookMs: options.hubLookMs ?? 50,
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
   });
   return {
     nodeId: config.nodeId,
@@ -78,6 +87,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<TestNod
     url: `http://127.0.0.1:${agent.port}`,
     joined: agent.joined,
     kill: () => agent.stop(),
+    reload: () => agent.reload?.(),
     drain: () => agent.drain(),
     stop: () => agent.stop(),
   };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "./address.ts";
 import { sourceOf } from "./networks.ts";
 
 test.each<[address: string, source: string]>([

@@ -1,5 +1,5 @@
 /** Which addresses are near: this machine, networks of one's own, and those that whoever runs the hub calls so. */
-import { type Address, parseAddress, scopeOf } from "../../shared/address.ts";
+import { type Address, isNearby, parseAddress, scopeOf } from "./address.ts";
 
 interface Network {
   readonly family: Address["family"];
@@ -49,8 +49,7 @@ export function isIn({ parsed }: Networks, address: Address): boolean {
  */
 export function isNear(source: Address | null, trusted: Networks): boolean {
   if (source === null) return false;
-  const scope = scopeOf(source);
-  return scope === "loopback" || scope === "private" || scope === "link-local" || isIn(trusted, source);
+  return isNearby(source) || isIn(trusted, source);
 }
 
 /**
