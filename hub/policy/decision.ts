@@ -1,7 +1,7 @@
 /** What a look at the fleet for one request came to, and what it saw of each node: small enough to be kept in the log. */
 import type { Family } from "../../shared/address.ts";
 import { ANY_MODEL } from "../../shared/model_name.ts";
-import { bestOf, CRITERIA, type Criterion, compare, criteriaFor, type LbPolicy } from "./criteria.ts";
+import { beating, CRITERIA, type Criterion, compare, criteriaFor, type LbPolicy } from "./criteria.ts";
 import { type Ineligible, isLoading, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
 import { firstTokenMs } from "./first_token.ts";
 import { type Liveness, livenessOf } from "./liveness.ts";
@@ -111,20 +111,17 @@ function bestFirst<Node extends NodeFacts>(look: Look<Node>, most: number): Node
   const order = (a: Node, b: Node) => compare(a, b, request, now, limits);
   if (competing.length <= most) return competing.filter((node) => isInTime(node, look)).sort(order);
   const found: Node[] = [];
+  let beatsLast: ((node: Node) => boolean) | null = null;
   for (const node of competing) {
+    if ((beatsLast && !beatsLast(node)) || !isInTime(node, look)) continue;
     let at = found.length;
-    if (at === most && isBehind(node, found[at - 1], look)) continue;
-    if (!isInTime(node, look)) continue;
     for (let before = found[at - 1]; before && order(node, before) < 0; before = found[at - 1]) at--;
     found.splice(at, 0, node);
     found.length = Math.min(found.length, most);
+    const last = found[most - 1];
+    beatsLast = last ? beating(last, request, now, limits) : null;
   }
   return found;
-}
-
-/** True when `node` does not go before `last`. */
-function isBehind<Node extends NodeFacts>(node: Node, last: Node | undefined, look: Look<Node>): boolean {
-  return last !== undefined && bestOf([last, node], look.request, look.now, look.limits) === last;
 }
 
 /**
