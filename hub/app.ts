@@ -18,7 +18,7 @@ import { loginRoutes } from "./api/login.ts";
 import { logsRoutes } from "./api/logs.ts";
 import { manageRoutes } from "./api/manage.ts";
 import { metricsRoute } from "./api/metrics.ts";
-import { describeNode, receiveHeartbeat } from "./api/nodes.ts";
+import { describeNode, listNodes, receiveHeartbeat } from "./api/nodes.ts";
 import { servedRoutes } from "./api/ollama.ts";
 import { queueRoute } from "./api/queue.ts";
 import { serve } from "./api/serve.ts";
@@ -75,10 +75,7 @@ export function createHubApp(hub: HubAppDeps): Hono<HubEnv> {
 
   app.post(PATHS.heartbeat, (context) => receiveHeartbeat(context, hub));
 
-  app.get("/nodes", (context) => {
-    const now = registry.now();
-    return context.json(Array.from(registry.all(), (node) => describeNode(node, now, hub)));
-  });
+  app.get("/nodes", (context) => listNodes(context, hub));
   app.get("/nodes/:id", (context) => {
     const node = registry.get(context.req.param("id"));
     if (!node) return context.json({ detail: "Node not found" }, 404);

@@ -1,6 +1,7 @@
 /** What a node says about its models, taken into its record. */
 import { modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
+import { alikeTags, namesIn, onDiskOf } from "./alike.ts";
 import type { Entry } from "./node_record.ts";
 
 /** What a node says about its models; absent parts are kept as they were told last. */
@@ -18,8 +19,9 @@ export interface Inventory {
 export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventory): boolean {
   const before = node.digests;
   if (!isSame(names, node.modelNames)) {
-    node.modelNames = names;
-    node.models = new Set(names.map(modelKey));
+    const told = namesIn(names);
+    node.modelNames = told.names;
+    node.models = told.keys;
     // A claim that was dropped and comes again is a new one: the model was pulled.
     for (const key of node.disbelieved.keys()) if (!node.models.has(key)) node.disbelieved.delete(key);
   }
@@ -31,10 +33,11 @@ export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventor
   }
   if (ps && !Bun.deepEquals(ps, node.ps)) node.ps = ps;
   if (!tags || Bun.deepEquals(tags, node.tags)) return false;
-  node.tags = tags;
-  node.remote = new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name)));
-  node.sizes = new Map(tags.map(({ name, size }) => [modelKey(name), size]));
-  node.digests = new Map(tags.map(({ name, digest }) => [modelKey(name), digest]));
+  node.tags = alikeTags(tags);
+  const { remote, sizes, digests } = onDiskOf(node.tags);
+  node.remote = remote;
+  node.sizes = sizes;
+  node.digests = digests;
   return (
     node.digests.size !== before.size || !node.digests.entries().every(([key, digest]) => before.get(key) === digest)
   );

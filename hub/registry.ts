@@ -179,7 +179,10 @@ export function createRegistry(options: RegistryOptions) {
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
       const otherNames = index.set(node);
-      if (otherNames) digests.forget();
+      if (otherNames) {
+        digests.forget();
+        node.pace = pace.onlyOf(node.pace, node.models);
+      }
       setIntent(node, beat.intent ?? "serving");
       if (otherModels) changedModels();
       // What it has no more is to be refused at once.

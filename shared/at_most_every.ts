@@ -8,21 +8,25 @@ export interface AtMostEvery {
   stop(): void;
 }
 
-/** `run`, at most every `ms` milliseconds. */
+/** Part of the time that the work may take, 1 in so many. */
+const ONE_PART_IN = 20;
+
+/** `run`, at most every `ms` milliseconds, and less often where it takes long. */
 export function atMostEvery(clock: Clock, ms: number, run: () => void): AtMostEvery {
-  let last = Number.NEGATIVE_INFINITY;
+  let next = Number.NEGATIVE_INFINITY;
   let cancel: (() => void) | null = null;
   let stopped = false;
 
   function work(): void {
     cancel = null;
-    last = clock.now();
+    const began = clock.now();
     run();
+    next = began + Math.max(ms, (clock.now() - began) * ONE_PART_IN);
   }
 
   return {
     want() {
-      const rest = last + ms - clock.now();
+      const rest = next - clock.now();
       if (stopped || rest <= 0) work();
       else cancel ??= clock.after(rest, work);
     },

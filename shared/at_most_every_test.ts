@@ -42,3 +42,21 @@ test("who ends it with nothing wanted has nothing done", () => {
   stop();
   expect(done).toEqual([]);
 });
+
+test("work that takes long is done less often: a twentieth of the time is for it", async () => {
+  const clock = fakeClock();
+  const began = clock.now();
+  const done: number[] = [];
+  let stoodStill = 0;
+  const slow = { ...clock, now: () => clock.now() + stoodStill };
+  const { want } = atMostEvery(slow, 1_000, () => {
+    done.push(slow.now() - began);
+    stoodStill += 100;
+  });
+  want();
+  want();
+  await clock.advance(1_800);
+  expect(done).toEqual([0]);
+  await clock.advance(200);
+  expect(done).toEqual([0, 2_000]);
+});

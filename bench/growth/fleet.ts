@@ -31,7 +31,7 @@ export function beatOf(index: number, catalogue = MODELS): HeartbeatBody {
       name,
       digest: `sha256:${Bun.hash(name).toString(16).padStart(16, "0").repeat(4)}`,
       size: 4_900_000_000,
-      modified_at: "2026-01-01T00:00:00Z",
+      modified_at: new Date(1_767_225_600_000 + index * 60_000).toISOString(),
       details: { family: "llama", parameter_size: "8.0B", quantization_level: "Q4_K_M" },
     })),
     ollama: { ok: true, version: "0.12.0" },

@@ -9,7 +9,7 @@ const CHUNKS_PER_SECOND = 20;
 const NODES = 500;
 const SECONDS = 3;
 const RATE = 5_000;
-const TURNS = 3;
+const TURNS = 2;
 
 export async function heartbeats(): Promise<Row[]> {
   await using hub = await runProgram("hub", "source", { PORT: "0", LOG_LEVEL: "INFO", SOURCE_CONCURRENT: "0" });

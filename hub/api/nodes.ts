@@ -55,6 +55,38 @@ export async function receiveHeartbeat(
   return context.json({ node_id, status: "ok", ipv4, ipv6, ...nodeKeys.introduce(beat.data) });
 }
 
+/** Nodes that are told of in one go. */
+const AT_ONCE = 200;
+/** Milliseconds of writing after which everything else has its turn: ten thousand nodes take half a second. */
+const TURN_MS = 4;
+
+/** All nodes, as JSON: those of a large fleet in pieces, between which streams go on. */
+export function listNodes(context: Context<HubEnv>, hub: DescribeDeps & Pick<HeartbeatDeps, "registry">): Response {
+  const { registry } = hub;
+  const nodes = Array.from(registry.all());
+  if (nodes.length <= AT_ONCE) {
+    const now = registry.now();
+    return context.json(nodes.map((node) => describeNode(node, now, hub)));
+  }
+  const encoder = new TextEncoder();
+  let told = 0;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await new Promise((resolve) => setImmediate(resolve));
+      let text = "";
+      const began = registry.now();
+      for (; told < nodes.length && registry.now() - began < TURN_MS; told++) {
+        const node = nodes[told];
+        if (node) text += `${told === 0 ? "[" : ","}${JSON.stringify(describeNode(node, began, hub))}`;
+      }
+      const isEnd = told === nodes.length;
+      controller.enqueue(encoder.encode(isEnd ? `${text}]` : text));
+      if (isEnd) controller.close();
+    },
+  });
+  return context.body(body, 200, { "content-type": "application/json" });
+}
+
 export interface DescribeDeps {
   readonly liveness: LivenessLimits;
   readonly digests: Pick<DigestWatch, "conflicts">;

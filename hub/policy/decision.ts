@@ -1,7 +1,7 @@
 /** What a look at the fleet for one request came to, and what it saw of each node: small enough to be kept in the log. */
 import type { Family } from "../../shared/address.ts";
 import { ANY_MODEL } from "../../shared/model_name.ts";
-import { bestOf, CRITERIA, type Criterion, compare, criteriaFor, type LbPolicy } from "./criteria.ts";
+import { beating, CRITERIA, type Criterion, criteriaFor, type LbPolicy } from "./criteria.ts";
 import { type Ineligible, isLoading, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
 import { firstTokenMs } from "./first_token.ts";
 import { type Liveness, livenessOf } from "./liveness.ts";
@@ -89,8 +89,11 @@ export function judge<Route extends RouteFacts, Node extends TellableNode<Route>
   const total = (fleet?.size ?? nodes.length) + (leftOut?.nodes.length ?? 0);
   const most = whole || total <= MANY ? total : OF_MANY;
   const best = bestFirst(look, most);
-  const ranked = best.map((node) => snapshot<Route, Node>(node, look, null, null, valuesOf(node, look)));
-  const others = ranked.length < most ? othersOf<Route, Node>(look, new Set(best), most - ranked.length, options) : [];
+  const ranked = best.map(({ node, values }) => snapshot<Route, Node>(node, look, null, null, values));
+  const others =
+    ranked.length < most
+      ? othersOf<Route, Node>(look, new Set(best.map(({ node }) => node)), most - ranked.length, options)
+      : [];
   return {
     policy: request.policy ?? "first-token",
     outcome: choice.kind,
@@ -105,26 +108,42 @@ export function judge<Route extends RouteFacts, Node extends TellableNode<Route>
   };
 }
 
+/** A node with its values by the criteria. */
+interface Valued<Node> {
+  readonly node: Node;
+  readonly values: readonly number[];
+}
+
 /** The best `most` of those that compete, in their order. */
-function bestFirst<Node extends NodeFacts>(look: Look<Node>, most: number): Node[] {
+function bestFirst<Node extends NodeFacts>(look: Look<Node>, most: number): Valued<Node>[] {
   const { competing, request, now, limits } = look;
-  const order = (a: Node, b: Node) => compare(a, b, request, now, limits);
-  if (competing.length <= most) return competing.filter((node) => isInTime(node, look)).sort(order);
-  const found: Node[] = [];
+  if (competing.length <= most) {
+    const inTime = competing.filter((node) => isInTime(node, look));
+    return inTime
+      .map((node) => ({ node, values: valuesOf(node, look) }))
+      .sort((a, b) => difference(a.values, b.values));
+  }
+  const found: Valued<Node>[] = [];
+  let beatsLast: ((node: Node) => boolean) | null = null;
   for (const node of competing) {
+    if ((beatsLast && !beatsLast(node)) || !isInTime(node, look)) continue;
+    const values = valuesOf(node, look);
     let at = found.length;
-    if (at === most && isBehind(node, found[at - 1], look)) continue;
-    if (!isInTime(node, look)) continue;
-    for (let before = found[at - 1]; before && order(node, before) < 0; before = found[at - 1]) at--;
-    found.splice(at, 0, node);
+    for (let before = found[at - 1]; before && difference(values, before.values) < 0; before = found[at - 1]) at--;
+    found.splice(at, 0, { node, values });
     found.length = Math.min(found.length, most);
+    const last = found[most - 1];
+    beatsLast = last ? beating(last.node, request, now, limits) : null;
   }
   return found;
 }
 
-/** True when `node` does not go before `last`. */
-function isBehind<Node extends NodeFacts>(node: Node, last: Node | undefined, look: Look<Node>): boolean {
-  return last !== undefined && bestOf([last, node], look.request, look.now, look.limits) === last;
+function difference(one: readonly number[], other: readonly number[]): number {
+  for (let index = 0; index < one.length; index++) {
+    const found = (one[index] ?? 0) - (other[index] ?? 0);
+    if (found !== 0) return found;
+  }
+  return 0;
 }
 
 /**

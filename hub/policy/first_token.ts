@@ -51,10 +51,16 @@ export function firstTokenStep(node: NodeFacts, request: Placement, now: number)
   return ms === null ? 0 : stepOf(ms);
 }
 
-/** No node's step is below this; quickly told, so that most busy nodes need no closer look. */
-export function leastFirstTokenStep(node: NodeFacts, request: Placement): number {
-  const { expected } = request;
-  return expected ? stepOf(expected.firstTokenMs * knownPart(node, request) * (1 + node.reserved)) : 0;
+/**
+ * Tells of a node whether its step is above `step`, as far as that can be told by how busy it is: most nodes of a large
+ * fleet need no closer look.
+ */
+export function isBehindStep(step: number, request: Placement): (node: NodeFacts) => boolean {
+  const { expected, lastNode } = request;
+  if (!expected) return () => false;
+  // A little more, since both are rounded.
+  const most = ((Math.exp((step + 0.5) * STEP) - 1) / expected.firstTokenMs) * 1.000_001 - 1;
+  return (node) => node.reserved > most && node.id !== lastNode;
 }
 
 /**

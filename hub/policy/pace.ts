@@ -80,6 +80,13 @@ export function afterReport(pace: Pace, { before, loaded, loading, sizes }: Memo
   return { ...pace, overflow: Math.min(overflow, bytesOf(together, sizes)) };
 }
 
+/** Without what was measured of models that the node has no more. */
+export function onlyOf(pace: Pace, models: ReadonlySet<ModelKey>): Pace {
+  const only = <Value>(all: ReadonlyMap<ModelKey, Value>) => new Map([...all].filter(([model]) => models.has(model)));
+  const { firstToken, loadOptions, usedAt } = pace;
+  return { ...pace, firstToken: only(firstToken), loadOptions: only(loadOptions), usedAt: only(usedAt) };
+}
+
 /** Bytes on disk of `models`, together. */
 export function bytesOf(models: Iterable<ModelKey>, sizes: ReadonlyMap<ModelKey, number>): number {
   let sum = 0;

@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { afterFirstToken, afterLoad, afterReport, afterUse, bytesOf, type MemoryReport, UNKNOWN_PACE } from "./pace.ts";
+import {
+  afterFirstToken,
+  afterLoad,
+  afterReport,
+  afterUse,
+  bytesOf,
+  type MemoryReport,
+  onlyOf,
+  UNKNOWN_PACE,
+} from "./pace.ts";
 
 const NOW = 1_000_000;
 const SIZES = new Map([
@@ -56,4 +65,15 @@ test("what stays in memory together fits, whatever was believed", () => {
 
 test("a model whose size no list tells counts as a middling one", () => {
   expect(bytesOf(["a", "unknown"], SIZES)).toBe(9e9);
+});
+
+test("what was measured of a model is forgotten with the model, and how fast the disk is stays", () => {
+  const measured = afterLoad(afterFirstToken(used("a", "b"), "a", 1000, 1), 4e9, 8_000);
+  const left = onlyOf(afterFirstToken(measured, "b", 500, 1), new Set(["b", "c"]));
+  expect([left.firstToken, left.loadOptions, left.usedAt].map((each) => [...each.keys()])).toEqual([
+    ["b"],
+    ["b"],
+    ["b"],
+  ]);
+  expect(left.load).toEqual(measured.load);
 });

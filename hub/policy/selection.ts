@@ -114,13 +114,15 @@ function survey<Node extends NodeFacts>(
     const reason = why(node, request, now, limits);
     if (reason === null) {
       eligible.push(node);
+    } else if (reason === "full") {
+      worthWaiting = true;
+      full.push(node);
     } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
       if (request.needs.slot && !hasRoom(node, now)) doubtfulAndFull = true;
       else if (!lastResort || doubt(node, request, now) < doubt(lastResort, request, now)) lastResort = node;
       continue;
     } else if (worthWaitingFor(node, reason, request, now)) {
       worthWaiting = true;
-      if (reason === "full") full.push(node);
     } else {
       continue;
     }
