@@ -866,7 +866,7 @@ plist_text() {
   <array>
     <string>/bin/sh</string>
     <string>-c</string>
-    <string>set -a; . /etc/ollama-connector/$role.env; exec $program</string>
+    <string>set -a; STATE_DIRECTORY=/var/lib/ollama-connector/$role; . /etc/ollama-connector/$role.env; exec $program</string>
   </array>
   <key>UserName</key><string>$account</string>
   <key>GroupName</key><string>$account</string>
@@ -899,7 +899,7 @@ cd $state
 # 9 is the pid file: opened here, as root, and closed for the program.
 exec 9>$pid_file
 su -s /bin/sh $account -c '
-  set -a; . $env_file; set +a
+  set -a; STATE_DIRECTORY=$state; . $env_file; set +a
   nohup $root$program </dev/null >>$log 2>&1 9>&- &
   echo \$! >&9
 ' </dev/null

@@ -2,9 +2,10 @@
 import { parseArgs } from "node:util";
 import { loadIdentity } from "../shared/identity.ts";
 import { ConfigError, type Environment } from "../shared/settings.ts";
-import { readHubConfig } from "./config.ts";
+import { type HubConfig, readHubConfig } from "./config.ts";
 import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
 import { changeKeys, loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey } from "./key_file.ts";
+import { INSTALLED, type Service, withServiceState } from "./service_state.ts";
 
 export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--models A,B*] [--rpm N] [--concurrent N] [--tokens-per-day N]
                      [--queue-share 0.5] [--weight N] [--expires 30d | 2027-01-31] [--trust-user-header]
@@ -21,6 +22,8 @@ export interface CommandEnvironment {
   readonly print: (text: string) => void;
   /** For what went wrong. */
   readonly complain: (text: string) => void;
+  /** The hub of this machine that is a service; the one of install.sh unless told otherwise. */
+  readonly service?: Service;
 }
 
 /** True when the first of the program's arguments is a command rather than an option of the hub itself. */
@@ -34,13 +37,13 @@ class Mistake extends Error {}
 /** Runs the command in `args` and returns the exit code: 0, 1 where it could not be done, 2 where it makes no sense. */
 export function runCommand(args: readonly string[], about: CommandEnvironment): number {
   try {
-    const { stateDir, join } = readHubConfig(about.environment);
+    const { stateDir, join } = readHubConfig(withServiceState(about.environment, about.service ?? INSTALLED));
     const [what, verb, ...rest] = args;
     const command = `${what} ${verb}`;
     if (command === "key add") addKey(stateDir, rest, about);
     else if (command === "key list") listKeys(stateDir, rest, about);
     else if (command === "key revoke") revokeKey(stateDir, rest, about);
-    else if (what === "token") token(verb, rest, tokensOf(stateDir, join, about), about);
+    else if (what === "token") token(verb, rest, { stateDir, mode: join }, about);
     else throw new Mistake(`ollama-hub key add, list or revoke, not "${verb ?? ""}"`);
     return 0;
   } catch (error) {
@@ -113,8 +116,12 @@ function addKey(stateDir: string, args: readonly string[], { now, print }: Comma
   });
   print(`${secret}\n`);
   print(`Key ${name} (${role}), shown this once. Send it as Authorization: Bearer KEY, or call http://HUB:8000/k/KEY`);
-  print(`What is kept of it is in ${stateDir}, which has to be the hub's STATE_DIR and readable by its user.`);
-  if (first) print("From now on the hub asks every caller for a key, this machine's too.");
+  print(`What is kept of it is in ${stateDir}: it is a key of the hub that has this STATE_DIR, and of no other.`);
+  // Which hub that is, if any, this process cannot know.
+  if (first)
+    print(
+      "From now on that hub asks every caller for a key: without one, curl -i http://HUB:8000/nodes is answered 401.",
+    );
 }
 
 function listKeys(stateDir: string, args: readonly string[], { print }: CommandEnvironment): void {
@@ -154,16 +161,13 @@ function revokeKey(stateDir: string, args: readonly string[], { print }: Command
     print("It was the last one, and the hub stays closed. Delete keys.json and restart the hub to open it.");
 }
 
-function tokensOf(stateDir: string, mode: "auto" | "open" | "closed", { now }: CommandEnvironment) {
-  return createJoinTokens({ stateDir, hubId: loadIdentity(stateDir, "hub").id, mode, wall: now });
-}
-
 function token(
   verb: string | undefined,
   args: readonly string[],
-  tokens: ReturnType<typeof tokensOf>,
+  { stateDir, mode }: { readonly stateDir: string; readonly mode: HubConfig["join"] },
   { print, now }: CommandEnvironment,
 ): void {
+  const tokens = createJoinTokens({ stateDir, hubId: loadIdentity(stateDir, "hub").id, mode, wall: now });
   if (verb === "create") {
     const options = { uses: number, ttl: number, node: number };
     const { values } = parseArgs({ args: [...args], options });
@@ -173,6 +177,7 @@ function token(
     const { token: shown, info } = tokens.create({ uses, ttlMs, node: values.node ?? null });
     print(`${shown}\n`);
     print(`Token ${info.id}, shown this once, good until ${info.expires}. On the node: JOIN_TOKEN=…`);
+    print(`It is for the hub whose STATE_DIR is ${stateDir}.`);
     return;
   }
   if (verb === "list") {

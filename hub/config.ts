@@ -113,6 +113,7 @@ export const HUB_SETTINGS = {
     variable: "API_KEYS",
     fallback: [],
     doc: "Keys with commas between them, without one of which nobody gets in; viewer:KEY sees the dashboard, admin:KEY may do all",
+    secret: true,
     parse: parseApiKeys,
   } satisfies Setting<readonly EnvironmentKey[]> as Setting<readonly EnvironmentKey[]>,
   allowedHosts: {

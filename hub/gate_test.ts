@@ -126,6 +126,22 @@ test("a key is taken from either header and from the path, and two different one
   expect((await post(`${url}/api/chat`, CHAT, { authorization: `Basic ${key}` })).status).toBe(401);
 });
 
+test("a key that is base64 is good in a header, and in the path with %2F for its slashes", async () => {
+  const key = "q1/Ab+cd/EF==";
+  const odd = "50%off?#%2F/ü";
+  const hub = startTestHub({ environment: { API_KEYS: `admin:${key},admin:${odd}` } });
+  const status = async (path: string, headers = {}) => (await fetch(hub.url + path, { headers })).status;
+  expect(await status("/nodes", bearer(key))).toBe(200);
+  for (const written of [encodeURIComponent(key), key.replaceAll("/", "%2F"), key.replaceAll("/", "%2f")]) {
+    expect([written, await status(`/k/${written}/nodes`)]).toEqual([written, 200]);
+    expect([written, await status(`/k/${written}/nodes`, bearer(key))]).toEqual([written, 200]);
+  }
+  expect(await status(`/k/${encodeURIComponent(odd)}/nodes`)).toBe(200);
+  expect(await status(`/k/${key}/nodes`)).toBe(401);
+  expect(await status(`/k/${encodeURIComponent(`${key}/x`)}/nodes`)).toBe(401);
+  await hub.stop();
+});
+
 test("a key in the path is in no log and in no answer", async () => {
   const lines: string[] = [];
   const log = { info: (...said: unknown[]) => lines.push(JSON.stringify(said)) };

@@ -266,8 +266,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const renew = renewalOf(
     config,
     (renewed) => {
-      tls = renewed;
       listener.renew(renewed);
+      tls = renewed;
     },
     log,
   );

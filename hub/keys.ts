@@ -3,7 +3,7 @@ import { timingSafeEqual } from "node:crypto";
 import { type Clock, every } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
 import { loadPepper, macOf, newPepper, readKeys, type StoredKey, stampOfKeys } from "./key_file.ts";
-import type { KeyRole } from "./policy/roles.ts";
+import { KEY_ROLES, type KeyRole } from "./policy/roles.ts";
 
 /** A key as API_KEYS has it. */
 export interface EnvironmentKey {
@@ -134,15 +134,24 @@ function fromEnvironment({ role }: EnvironmentKey, mac: string): StoredKey {
   };
 }
 
-/** Reads API_KEYS: keys with commas between them, each with `viewer:` or `admin:` before it where it is no caller's. */
+/**
+ * Reads API_KEYS: keys with commas between them, each with `viewer:` or `admin:` before it where it is no caller's. Throws an
+ * Error that says what would be right and shows nothing of what was set.
+ */
 export function parseApiKeys(text: string): readonly EnvironmentKey[] {
-  // Nothing is refused here: the message of a bad setting shows what was set.
-  return text
+  const entries = text
     .split(",")
     .map((entry) => entry.trim())
-    .filter((entry) => entry !== "")
-    .map((entry) => {
-      const [, role, secret] = /^(caller|viewer|admin):(.+)$/s.exec(entry) ?? [];
-      return role && secret ? { role: role as KeyRole, secret } : { role: "caller" as const, secret: entry };
-    });
+    .filter((entry) => entry !== "");
+  // A hub that was to be closed would be open.
+  if (entries.length === 0) throw new Error("has no key in it: set one, or leave it out");
+  return entries.map((entry, index) => {
+    const [, role, secret = ""] = /^(caller|viewer|admin):(.*)$/is.exec(entry) ?? [];
+    if (role === undefined) return { role: "caller", secret: entry };
+    const found = KEY_ROLES.find((each) => each === role);
+    if (found === undefined)
+      throw new Error(`has a role in capital letters as entry ${index + 1}: ${role.toLowerCase()}:KEY`);
+    if (secret.trim() === "") throw new Error(`has no key behind ${role}: in entry ${index + 1}`);
+    return { role: found, secret: secret.trim() };
+  });
 }

@@ -6,6 +6,7 @@ import { silentLogger } from "../shared/log.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
 import { runCommand } from "./command_line.ts";
+import { readHubConfig } from "./config.ts";
 import { newSecret } from "./key_file.ts";
 import { openKeys, parseApiKeys } from "./keys.ts";
 import { createSessions } from "./sessions.ts";
@@ -26,7 +27,8 @@ function open(apiKeys = "") {
     });
     return { code, text: lines.join("\n") };
   };
-  const start = () => openKeys({ folder, environment: parseApiKeys(apiKeys), clock, log: silentLogger });
+  const environment = apiKeys === "" ? [] : parseApiKeys(apiKeys);
+  const start = () => openKeys({ folder, environment, clock, log: silentLogger });
   const add = (...args: string[]) => /ohk_[\w-]{43}/.exec(command("key", "add", ...args).text)?.[0] ?? "";
   return { folder, clock, said, command, start, add };
 }
@@ -41,7 +43,7 @@ test("without keys a hub is open, and writes nothing", () => {
 });
 
 test("keys of API_KEYS are callers' unless it says otherwise", () => {
-  const { start } = open(" first-secret , viewer:second-secret,admin:third:secret,,");
+  const { start } = open(" first-secret , viewer:second-secret,admin: third:secret ,,");
   const keys = start();
   const roleOf = (secret: string) => {
     const found = keys.find(secret);
@@ -101,6 +103,19 @@ test("a file that is broken, or gone, opens nothing", async () => {
   expect(start).toThrow(/keys\.json is not JSON/);
   writeFileSync(path(folder), '{"version":1,"keys":[{"id":"x"}]}');
   expect(start).toThrow(/is no file of keys/);
+});
+
+test.each([
+  [",", "has no key in it"],
+  [" , ,", "has no key in it"],
+  ["a-good-one,admin:", "no key behind admin: in entry 2"],
+  ["viewer: ", "no key behind viewer: in entry 1"],
+  ["Admin:top-secret", "entry 1: admin:KEY"],
+  ["a-good-one,VIEWER:top-secret", "entry 2: viewer:KEY"],
+])("API_KEYS=%s is refused at start, without a key in the message", (text, words) => {
+  const environment = { API_KEYS: text, STATE_DIR: "/nowhere" };
+  expect(() => readHubConfig(environment)).toThrow(words);
+  expect(() => readHubConfig(environment)).not.toThrow(/top-secret|a-good-one/);
 });
 
 test("a file that appears and cannot be read closes an open hub", async () => {

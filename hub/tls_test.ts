@@ -51,6 +51,8 @@ function secureHub(more: Record<string, string> = {}) {
 
 const BODY = { model: "llama3", prompt: "why", options: { num_predict: 3 }, stream: false };
 
+const BROKEN = "-----BEGIN CERTIFICATE-----\nMIIBbroken\n-----END CERTIFICATE-----\n";
+
 /** What the hub at `ask` says of node a, once it is online. */
 const online = (ask: (path: string) => Promise<Response>) =>
   eventually(async () => {
@@ -119,6 +121,19 @@ describe("with TLS on both", () => {
     expect(answer.status).toBe(200);
   });
 
+  test.each([
+    ["broken in its second certificate", `${HUB_CERTIFICATE.cert}${BROKEN}`],
+    ["cut off in its second certificate", `${HUB_CERTIFICATE.cert}${HUB_CERTIFICATE.cert.slice(0, 200)}`],
+  ])("a chain that is %s leaves the certificate as it was, and a whole one is taken", async (_, chain) => {
+    const { hub, ask, folder } = secureHub();
+    writeFileSync(join(folder, "cert.pem"), chain);
+    hub.reload?.();
+    expect((await ask("/healthz")).status).toBe(200);
+    writeFileSync(join(folder, "cert.pem"), HUB_CERTIFICATE.cert + OTHER_CERTIFICATE.cert);
+    hub.reload?.();
+    expect((await ask("/healthz")).status).toBe(200);
+  });
+
   test("TLS_CLIENT_CA lets in only who shows a certificate of it", async () => {
     const ca = filesOf(NODE_CERTIFICATE);
     const { url, ask } = secureHub({ TLS_CLIENT_CA: ca.variables.TLS_CERT });
@@ -148,6 +163,8 @@ test("files that do not fit are named when the hub starts", () => {
     });
   const { variables } = filesOf({ cert: HUB_CERTIFICATE.cert, key: NODE_CERTIFICATE.key });
   expect(() => start(variables)).toThrow("is not the key of the certificate");
+  const chain = filesOf({ ...HUB_CERTIFICATE, cert: HUB_CERTIFICATE.cert + BROKEN });
+  expect(() => start(chain.variables)).toThrow("certificate 2 in it is broken");
   expect(() => start({ TLS_CERT: "/nowhere/cert.pem", TLS_KEY: "/nowhere/key.pem" })).toThrow(
     "TLS_CERT=/nowhere/cert.pem cannot be read",
   );

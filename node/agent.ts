@@ -222,8 +222,8 @@ export function startAgent(config: NodeConfig, options: AgentOptions): Agent {
   const renew = renewalOf(
     config.tls,
     (renewed) => {
-      tls = renewed;
       listener.renew(renewed);
+      tls = renewed;
       // The hub takes the node for somebody else until it knows the new one.
       heartbeat.listen();
     },

@@ -82,7 +82,10 @@ function tlsOf({ cert, key, clientCa }: Tls) {
 export interface Listener {
   /** The one that takes connections now. */
   readonly server: HttpServer;
-  /** Takes new connections with this certificate; those that stand go on with the old one to their end. */
+  /**
+   * Takes new connections with this certificate; those that stand go on with the old one to their end. Where it cannot be
+   * used, throws ListenError and goes on with the old one for new connections too.
+   */
   renew(tls: Tls): void;
   /** Takes no more connections, and resolves when the last one has ended; at once when `force` cuts them. */
   stop(force?: boolean): Promise<void>;
@@ -91,6 +94,7 @@ export interface Listener {
 /** Listens as `listen` does. Throws ListenError. */
 export function startListener(options: ListenOptions): Listener {
   let server = listen(options);
+  let inUse = options.tls ?? null;
   const former = new Set<HttpServer>();
   return {
     get server() {
@@ -102,7 +106,13 @@ export function startListener(options: ListenOptions): Listener {
       // Bun's `reload` leaves the certificate as it is. A stopped server frees its port within the same turn.
       former.add(old);
       void old.stop().then(() => former.delete(old));
-      server = listen({ ...options, port, tls });
+      try {
+        server = listen({ ...options, port, tls });
+        inUse = tls;
+      } catch (error) {
+        server = listen({ ...options, port, tls: inUse });
+        throw error;
+      }
     },
     async stop(force = false) {
       await Promise.all([server, ...former].map((each) => each.stop(force)));

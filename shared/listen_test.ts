@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
-import { type HttpServer, ListenError, type ListenOptions, listen, peerAddress } from "./listen.ts";
+import { type HttpServer, ListenError, type ListenOptions, listen, peerAddress, startListener } from "./listen.ts";
+import { HUB_CERTIFICATE } from "./testing/certificates.ts";
 
 /** Whether this machine has IPv6 at all, its own loopback address at least. */
 const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ family }) => family === "IPv6"));
@@ -133,4 +134,15 @@ test("a body beyond the limit is refused before the route sees it", async () => 
   const post = (body: string) => fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
   expect((await post("0123456789")).status).toBe(200);
   expect((await post("0123456789a")).status).toBe(413);
+});
+
+test("a certificate that cannot be listened with is thrown back, and the old one stays in use on the same port", async () => {
+  const old = { ...HUB_CERTIFICATE, clientCa: null };
+  const listener = startListener({ port: 0, hostname: "127.0.0.1", tls: old, fetch: () => new Response("here") });
+  const { port } = listener.server;
+  expect(() => listener.renew({ ...old, cert: "broken" })).toThrow(ListenError);
+  expect(listener.server.port).toBe(port);
+  const tls = { ca: HUB_CERTIFICATE.cert };
+  expect(await (await fetch(`https://127.0.0.1:${port}/`, { tls, keepalive: false })).text()).toBe("here");
+  await listener.stop(true);
 });

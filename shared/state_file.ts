@@ -1,6 +1,8 @@
 /** Files of a program's state folder: where that folder is, and writing one so that it is whole or not there at all. */
 import {
   closeSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -46,7 +48,10 @@ export function readStateFile(path: string): string | null {
 
 let written = 0;
 
-/** Writes `text` to a new file beside `path` (0600) and returns its name. Throws when the folder cannot be written. */
+/**
+ * Writes `text` to a new file beside `path` (0600) and returns its name; written by root, it belongs to whom the folder
+ * belongs to. Throws when the folder cannot be written.
+ */
 export function writeBeside(path: string, text: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   written += 1;
@@ -54,6 +59,7 @@ export function writeBeside(path: string, text: string): string {
   const file = openSync(beside, "wx", 0o600);
   try {
     writeSync(file, text);
+    giveToOwnerOf(dirname(path), file);
     fsyncSync(file);
   } catch (error) {
     rmSync(beside, { force: true });
@@ -62,6 +68,18 @@ export function writeBeside(path: string, text: string): string {
     closeSync(file);
   }
   return beside;
+}
+
+/** What root writes by a command has to be read by the service, which is another user: the owner of the folder. */
+function giveToOwnerOf(folder: string, file: number): void {
+  const { uid, gid } = statSync(folder);
+  const writer = fstatSync(file).uid;
+  if (writer !== 0 || uid === writer) return;
+  try {
+    fchownSync(file, uid, gid);
+  } catch {
+    // Root of a user namespace, or of a share that knows no root: no other user could have been meant.
+  }
 }
 
 /** Replaces the file at `path` (0600) by `text`: another process sees the old text or the new one. Throws as above. */

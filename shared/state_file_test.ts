@@ -1,6 +1,6 @@
 /** The state folder: which one it is, and files that are whole or not there. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { readStateFile, stateFolder, whileLocked, writeStateFile } from "./state_file.ts";
@@ -23,6 +23,14 @@ test("a file is replaced whole, readable by its owner only, and nothing is left 
   expect(readStateFile(path)).toBe("two");
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(folder)).toEqual(["tokens.json"]);
+});
+
+test.skipIf(process.getuid?.() !== 0)("what root writes belongs to whom the folder belongs to", () => {
+  const folder = mkdtempSync(join(tmpdir(), "state-"));
+  chownSync(folder, 65534, 65533);
+  writeStateFile(join(folder, "keys.json"), "one");
+  const { uid, gid, mode } = statSync(join(folder, "keys.json"));
+  expect([uid, gid, mode & 0o777]).toEqual([65534, 65533, 0o600]);
 });
 
 test("processes that change one file at the same time lose nothing, and leave no lock behind", async () => {

@@ -1,6 +1,7 @@
 /** Certificates: read from their files, checked before they are used, and the settings that name them. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import type { Logger } from "./log.ts";
 import { ConfigError, type Setting } from "./settings.ts";
 
@@ -57,7 +58,14 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): Tls | null 
     throw new Error(`TLS_KEY=${tlsKey} is no private key in PEM without a password`);
   }
   if (!fits) throw new Error(`TLS_KEY=${tlsKey} is not the key of the certificate in TLS_CERT=${tlsCert}`);
-  return { cert, key, clientCa: tlsClientCa === null ? null : readCertificate("TLS_CLIENT_CA", tlsClientCa) };
+  const clientCa = tlsClientCa === null ? null : readCertificate("TLS_CLIENT_CA", tlsClientCa);
+  try {
+    // What the listener does with them, tried where a failure costs nothing: it sees more than the checks above.
+    createSecureContext({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) });
+  } catch (error) {
+    throw new Error(`TLS_CERT=${tlsCert} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return { cert, key, clientCa };
 }
 
 /** How to read `files` anew while they are in use: `use` gets what is in them, unless that cannot be used. */
@@ -74,15 +82,25 @@ export function renewalOf(files: TlsFiles, use: (tls: Tls) => void, log: Pick<Lo
   };
 }
 
-/** The certificate in the file that `variable` names. Throws as above. */
+const CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----.*?-----END \1-----/gs;
+
+/** The certificate in the file that `variable` names, and those after it that lead to its authority. Throws as above. */
 export function readCertificate(variable: string, file: string): string {
   const text = read(variable, file);
-  try {
-    new X509Certificate(text);
-  } catch {
-    throw new Error(`${variable}=${file} is no certificate in PEM`);
-  }
+  const [first, ...chain] = text.match(CERTIFICATE) ?? [];
+  if (first === undefined || !isCertificate(first)) throw new Error(`${variable}=${file} is no certificate in PEM`);
+  const broken = chain.findIndex((each) => !isCertificate(each));
+  if (broken >= 0) throw new Error(`${variable}=${file}: certificate ${broken + 2} in it is broken`);
   return text;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function read(variable: string, file: string): string {

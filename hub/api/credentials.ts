@@ -52,7 +52,16 @@ function secretsOf(request: Request): Set<string> {
   if (apiKey !== null) secrets.add(apiKey.trim());
   const path = getPath(request);
   const inPath = path.startsWith("/k/") ? PREFIX.exec(path)?.[1] : undefined;
-  if (inPath !== undefined) secrets.add(inPath);
+  if (inPath !== undefined) secrets.add(decoded(inPath));
   secrets.delete("");
   return secrets;
+}
+
+/** A key as it was before somebody wrote `%2F` for its `/`; the router's path has all else decoded already. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }

@@ -9,6 +9,7 @@ import type { StoredKey } from "../key_file.ts";
 import { type Access, type AccessRequest, judgeAccess } from "../policy/access.ts";
 import { isWellFormedHost } from "../policy/allowed_hosts.ts";
 import type { Caller } from "../policy/callers.ts";
+import { forwardingHeader } from "../policy/forwarding.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
 import type { RequestLog } from "../request_log.ts";
 import type { HubEnv } from "./body.ts";
@@ -23,15 +24,6 @@ export interface GuardDeps {
 
 /** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler (faults.md 0.6). */
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-/** What only a proxy sends: with it in front, the source of the connection says nothing. */
-const FORWARDING = [
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-real-ip",
-  "via",
-] as const;
 /** Pages that send their visitor to the login. */
 const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;
 const LOGIN_PAGE = "/static/login.html";
@@ -183,7 +175,7 @@ function accessRequest(
       fetchSite: headers.get("sec-fetch-site") ?? "",
       navigates: reads && headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-dest") === "document",
     },
-    forwarded: FORWARDING.find((name) => headers.has(name)) ?? null,
+    forwarded: forwardingHeader(headers),
     credential,
     // A browser asks without the key whether it may send it.
     asked: isPreflight ? "anonymous" : askedFor(method, path),

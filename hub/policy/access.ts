@@ -131,7 +131,8 @@ function judgeNeighbour(request: AccessRequest, rules: AccessRules, who: string)
     return refuse(
       421,
       "host",
-      `this hub does not answer to the name ${name}: set ALLOWED_HOSTS=${name}, or call it by its address`,
+      `this hub does not answer to the name ${name}: call it by its address, or set ALLOWED_HOSTS=${name} where nobody from ` +
+        `outside your network can reach it by that name; behind a proxy or a tunnel, ${CLOSE}`,
     );
   }
   if (isCrossSite(browser, host, rules.allowedOrigins)) {

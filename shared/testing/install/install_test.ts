@@ -616,6 +616,8 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect(first.code).toBe(0);
       const pid = Number(machine.read("root/run/ollama-connector-hub.pid"));
       expect(commandOf(pid)).toContain("/usr/local/bin/ollama-hub");
+      // Where there is no systemd to say it, its folder has to be told all the same.
+      expect(readFileSync(`/proc/${pid}/environ`, "utf8")).toContain("ollama-connector/hub\0");
 
       const between = machine.snapshot();
       const second = await machine.run("hub");
@@ -712,7 +714,7 @@ describe.skipIf(reason !== null)("install.sh", () => {
       ]);
       const plist = machine.read("root/Library/LaunchDaemons/ollama-connector.hub.plist");
       expect(plist).toContain(
-        "<string>set -a; . /etc/ollama-connector/hub.env; exec /usr/local/bin/ollama-hub</string>",
+        "<string>set -a; STATE_DIRECTORY=/var/lib/ollama-connector/hub; . /etc/ollama-connector/hub.env; exec /usr/local/bin/ollama-hub</string>",
       );
       expect(plist).toContain("<key>KeepAlive</key><true/>");
       expect(machine.read("root/etc/ollama-connector/hub.env")).toContain(
