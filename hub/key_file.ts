@@ -37,11 +37,12 @@ export type StoredKey = z.output<typeof storedKey>;
 
 const keyFile = z.object({ version: z.literal(1), keys: z.array(storedKey).max(100_000) });
 
-const pathOf = (folder: string) => join(folder, "keys.json");
+/** Where the keys of `folder` are. */
+export const keysPath = (folder: string) => join(folder, "keys.json");
 
 /** The keys in `folder`, or null where there never was one. Throws an Error that names the file when it is none. */
 export function readKeys(folder: string): readonly StoredKey[] | null {
-  const path = pathOf(folder);
+  const path = keysPath(folder);
   const text = readStateFile(path);
   if (text === null) return null;
   let json: unknown;
@@ -60,7 +61,7 @@ export function readKeys(folder: string): readonly StoredKey[] | null {
  * the folder cannot be written.
  */
 export function changeKeys(folder: string, change: (keys: readonly StoredKey[]) => readonly StoredKey[]): void {
-  const path = pathOf(folder);
+  const path = keysPath(folder);
   whileLocked(path, () => {
     const keys = change(readKeys(folder) ?? []);
     writeStateFile(path, `${JSON.stringify({ version: 1, keys }, null, 1)}\n`);
@@ -69,7 +70,7 @@ export function changeKeys(folder: string, change: (keys: readonly StoredKey[]) 
 
 /** Something that changes whenever the file does; "" where there is none. */
 export function stampOfKeys(folder: string): string {
-  const stat = statSync(pathOf(folder), { bigint: true, throwIfNoEntry: false });
+  const stat = statSync(keysPath(folder), { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? "" : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
 }
 
