@@ -1,6 +1,7 @@
 /** A decision in one sentence, for a person who has never heard of slots, leases and ejections. */
 import { type Decision, firstDifference, type JudgedNode } from "./decision.ts";
 import { type Ineligible, passesSoon } from "./eligibility.ts";
+import { cpuStep } from "./selection.ts";
 
 /** What is said of one node, and of several. */
 type Words = readonly [one: string, several: string];
@@ -92,7 +93,7 @@ function advantage(first: JudgedNode, second: JudgedNode): string {
       return `it has the model in memory, before ${other}, which ${second.knowsLoaded ? needs : "does not say so"}`;
     }
     case "cpu":
-      return `its CPU is less busy (${percent(first.cpu)}), before ${other} (${percent(second.cpu)})`;
+      return `its CPU is less busy (${cpu(first)}), before ${other} (${cpu(second)})`;
     case "failures":
       return `it failed less often lately (${first.failures} times in a row), before ${other} (${second.failures})`;
     case "longest ago":
@@ -160,6 +161,7 @@ function pace({ returning }: JudgedNode): string {
   return returning ? ", just back and given work slowly" : "";
 }
 
-function percent(ratio: number): string {
-  return `${Math.round(ratio * 100)} %`;
+/** In the steps in which it counts: said to the per cent, two that are as good would seem to differ. */
+function cpu(node: JudgedNode): string {
+  return `about ${cpuStep(node.cpu) * 10} %`;
 }

@@ -40,12 +40,16 @@ export const CRITERIA: readonly [Criterion, Criterion, Criterion, Criterion, Cri
   {
     name: "cpu",
     meaning: "Lowest CPU load, in steps of ten per cent",
-    // Less is noise, and would send everything to one of two equal machines for 30 s.
-    value: (node) => Math.round(node.cpu * 10),
+    value: (node) => cpuStep(node.cpu),
   },
   { name: "failures", meaning: "Fewest failures in a row", value: (node) => node.trust.failures },
   { name: "longest ago", meaning: "Given a request longest ago", value: (node) => node.lastPicked },
 ];
+
+/** A load of 0 to 1 in steps of a tenth: less is noise, and would send everything to one of two equal machines for 30 s. */
+export function cpuStep(cpu: number): number {
+  return Math.round(cpu * 10);
+}
 
 /** By name, not in a loop: called so, each is compiled into `compare`, which is measurably faster (half again as fast). */
 const [first, second, third, fourth, fifth, sixth] = CRITERIA;
