@@ -142,7 +142,6 @@ const states = async () => {
   const closed = hub(short);
   const heartbeat = { node_id: "behind-a-router", port: 9, models: ["llama3:latest"], agent_version: "1", slots: 1 };
   await closed.heartbeat(heartbeat);
-  await hear(await fetch(`${closed.url}/api/generate`, { method: "POST", body: JSON.stringify(job()) }));
   await hear(await closed.job(job()));
   await eventually(async () => {
     await closed.heartbeat(heartbeat);
@@ -175,6 +174,7 @@ const jobs = async () => {
   const stream = await other.hub.job(job(true));
   await other.node("b").kill();
   await hear(stream);
+  await hear(await fetch(`${other.hub.url}/api/generate`, { method: "POST", body: JSON.stringify(job()) }));
 
   const gone = await startFleet({ nodes: ["c"], ollama: { models: ["mistral:latest"] } });
   cleanUp.use(gone);
