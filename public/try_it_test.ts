@@ -73,6 +73,25 @@ describe.skipIf(noBrowser !== null)("on the fleet page", () => {
     expect(await lengthOf(page)).toBeGreaterThan(0);
   });
 
+  test("where the hub asks for keys, every line to copy has a place for one", async () => {
+    const hub = {
+      environment: { API_KEYS: "admin:a-secret-of-the-admin", JOIN: "open" },
+      key: "a-secret-of-the-admin",
+    };
+    await using fleet = await startFleet({ nodes: ["a"], hub });
+    await using view = await browser.open(`${fleet.hub.url}/static/login.html`);
+    const { page } = view;
+    await page.evaluate(`fetch("/login", { method: "POST", headers: { "content-type": "application/json" },
+      body: JSON.stringify({ key: "a-secret-of-the-admin" }) })`);
+    await page.goto(fleet.hub.url);
+    await reads(page.locator("#use-it"), "curl -N -H 'Authorization: Bearer KEY' http");
+    for (const name of ["curl", "ollama", "OpenAI", "Python", "JavaScript"]) {
+      await page.locator("#use-it").getByRole("tab", { name, exact: true }).click();
+      const text = await textOf(page.locator("#use-panel"));
+      expect([name, /KEY|a key of this hub/.test(text), text.includes("unused")]).toEqual([name, true, false]);
+    }
+  });
+
   test("every line to copy is on the clipboard as it stands there", async () => {
     await using fleet = await startFleet({ nodes: ["a"], ollama: { models: ["qwen2.5:7b"] } });
     await using view = await browser.open(fleet.hub.url);

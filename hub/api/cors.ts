@@ -6,13 +6,17 @@ import { type AllowedOrigins, allowsAny, isSameOrigin, mayUse } from "../policy/
 
 const ALLOW_ORIGIN = "Access-Control-Allow-Origin";
 
-/** The answer to a preflight (`reference/ollama-api.md` 2.10), and `X-Node-Id` for pages that use the hub's own routes. */
+/**
+ * The answer to a preflight (`reference/ollama-api.md` 2.10), `X-Node-Id` for pages that use the hub's own routes, and what
+ * Anthropic's SDK sends from a page, its key above all.
+ */
 const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
   "Access-Control-Allow-Headers":
     "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Arch,X-Stainless-Async," +
     "X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os," +
     "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,X-Stainless-Runtime," +
-    `X-Stainless-Runtime-Version,X-Stainless-Timeout,${shown(HEADERS.nodeId)}`,
+    `X-Stainless-Runtime-Version,X-Stainless-Timeout,${shown(HEADERS.nodeId)},` +
+    "X-Api-Key,Anthropic-Version,Anthropic-Beta,Anthropic-Dangerous-Direct-Browser-Access",
   "Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS",
   "Access-Control-Max-Age": "43200",
 };
@@ -21,7 +25,10 @@ const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
 const TOLD_ORIGINS = 100;
 
 /** What a page may read of an answer beside its body. Ollama exposes none of its headers, and has none like these. */
-const EXPOSED = [HEADERS.requestId, HEADERS.nodeId, HEADERS.attempts, HEADERS.queuePosition].map(shown).join(",");
+const EXPOSED = [
+  ...[HEADERS.requestId, HEADERS.nodeId, HEADERS.attempts, HEADERS.queuePosition].map(shown),
+  ...["Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"],
+].join(",");
 
 /** `x-node-id` as `X-Node-Id`, which is how Go writes every header's name. */
 function shown(header: string): string {

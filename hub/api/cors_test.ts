@@ -1,5 +1,6 @@
 /** CORS as browsers see it, over a real socket. */
 import { afterAll, expect, test } from "bun:test";
+import Anthropic from "@anthropic-ai/sdk";
 import { Hono } from "hono";
 import { type HttpServer, listen } from "../../shared/listen.ts";
 import { parseOrigins } from "../policy/origins.ts";
@@ -45,7 +46,10 @@ function originHeaders(response: Response): Record<string, string> {
   return Object.fromEntries([...response.headers].filter(([name]) => /^(access-control-|vary)/.test(name)));
 }
 
-const exposed = { "access-control-expose-headers": "X-Request-Id,X-Node-Id,X-Attempts,X-Queue-Position" };
+const exposed = {
+  "access-control-expose-headers":
+    "X-Request-Id,X-Node-Id,X-Attempts,X-Queue-Position,Retry-After,RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset",
+};
 const forPage = { "access-control-allow-origin": PAGE.Origin, ...exposed };
 
 test("a request without an Origin is answered as if there were no CORS", async () => {
@@ -87,12 +91,37 @@ test("a preflight is answered with what Ollama allows, and X-Node-Id, for any pa
         "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Arch," +
         "X-Stainless-Async,X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,X-Stainless-Lang," +
         "X-Stainless-Os,X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count," +
-        "X-Stainless-Runtime,X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Node-Id",
+        "X-Stainless-Runtime,X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Node-Id," +
+        "X-Api-Key,Anthropic-Version,Anthropic-Beta,Anthropic-Dangerous-Direct-Browser-Access",
       "access-control-allow-methods": "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS",
       "access-control-max-age": "43200",
       vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
     });
   }
+});
+
+test("Anthropic's SDK in an allowed page may send all the headers it sends", async () => {
+  const sent = new Set<string>();
+  const client = new Anthropic({
+    apiKey: "a-key",
+    baseURL: "http://hub.example",
+    dangerouslyAllowBrowser: true,
+    maxRetries: 0,
+    fetch: async (_, init) => {
+      for (const name of new Headers(init?.headers).keys()) sent.add(name);
+      return Response.json({ type: "error", error: { type: "api_error", message: "enough" } }, { status: 400 });
+    },
+  });
+  const message = { model: "llama3", max_tokens: 1, messages: [{ role: "user" as const, content: "x" }] };
+  await client.beta.messages.create({ ...message, betas: ["any-beta"] }).catch(() => null);
+  expect([...sent]).toContain("anthropic-beta");
+  // Its key is in `Authorization`, or here in releases before this one, in Python's and with plain fetch.
+  sent.add("x-api-key");
+  const preflight = await fetch(`${usual}/v1/messages`, { method: "OPTIONS", headers: PAGE });
+  const allowed = preflight.headers.get("access-control-allow-headers")?.toLowerCase().split(",") ?? [];
+  // A page cannot set this one, and need not ask for it.
+  sent.delete("content-length");
+  expect([...sent].filter((name) => !allowed.includes(name))).toEqual([]);
 });
 
 test("OPTIONS without an Origin is no preflight", async () => {

@@ -33,20 +33,23 @@ dashboard.get("/", (context, next) => {
   });
 });
 
-for (const [path, type, text] of FILES) dashboard.get(path, file(type, text, isOurScript(path)));
+for (const [path, type, text] of FILES) dashboard.get(path, file(type, text, smallerBy(path)));
 // Browsers ask for this one whatever a page says.
 dashboard.get("/favicon.ico", (context) => context.redirect("/static/icon.svg", 301));
-
-/** Libraries come minified. */
-function isOurScript(path: string): boolean {
-  return path.endsWith(".js") && !path.startsWith("/static/lit/") && path !== "/static/uplot.js";
-}
 
 /** A third of our scripts is comments and long names, which a phone need not load. Bun's types do not list `minify`. */
 const minifier = new Bun.Transpiler({ loader: "js", minify: true } as Bun.TranspilerOptions);
 
+/** What makes a file of ours smaller, and leaves it the same to a browser. Libraries come minified. */
+function smallerBy(path: string): (text: string) => string {
+  if (path.startsWith("/static/lit/") || path.startsWith("/static/uplot.")) return (text) => text;
+  if (path.endsWith(".js")) return (text) => minifier.transformSync(text);
+  if (path.endsWith(".css")) return (text) => text.replace(/\/\*.*?\*\//gs, "").replace(/\n\s+/g, "\n");
+  return (text) => text;
+}
+
 /** A handler that serves `text`, compressed once, when somebody asks for it first. */
-function file(type: string, text: string, minify: boolean): (context: Context<HubEnv>) => Response {
+function file(type: string, text: string, smaller: (text: string) => string): (context: Context<HubEnv>) => Response {
   const etag = `"${Bun.hash(text).toString(36)}"`;
   let packed: Uint8Array<ArrayBuffer> | null = null;
   return (context) => {
@@ -58,7 +61,7 @@ function file(type: string, text: string, minify: boolean): (context: Context<Hu
     };
     if (context.req.header("if-none-match")?.includes(etag)) return context.body(null, 304, headers);
     if (!context.req.header("accept-encoding")?.includes("gzip")) return context.body(text, 200, headers);
-    packed ??= Bun.gzipSync(minify ? minifier.transformSync(text) : text, { level: 9 });
+    packed ??= Bun.gzipSync(smaller(text), { level: 9 });
     return context.body(packed, 200, { ...headers, "content-encoding": "gzip" });
   };
 }

@@ -43,9 +43,7 @@ async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Res
     return context.json({ detail: sentence }, 429, { ...headers, "retry-after": String(retryAfterSeconds) });
   }
   entry.lease.end();
-  if (!gate.keys.closed) {
-    return context.json({ detail: "This hub is open: there is nothing to log in to" }, 409);
-  }
+  if (!gate.keys.closed) return nothingToLogInTo(context);
   // Forms of other sites cannot say so: nobody is logged in as somebody else without knowing.
   if (!context.req.header("content-type")?.toLowerCase().startsWith("application/json")) {
     return context.json({ detail: "expected JSON, with Content-Type: application/json" }, 415);
@@ -64,7 +62,7 @@ async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Res
     return context.json({ detail }, 403);
   }
   const value = gate.sessions.begin(key.id);
-  if (value === null) return context.json({ detail: "This hub is open: there is nothing to log in to" }, 409);
+  if (value === null) return nothingToLogInTo(context);
   setCookie(context, COOKIE, value, {
     path: "/",
     httpOnly: true,
@@ -73,4 +71,8 @@ async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Res
     secure: context.req.url.startsWith("https:") || context.req.header("x-forwarded-proto") === "https",
   });
   return context.json({ name: key.name, role: key.role });
+}
+
+function nothingToLogInTo(context: Context<HubEnv>): Response {
+  return context.json({ detail: "This hub is open: there is nothing to log in to" }, 409);
 }

@@ -25,9 +25,9 @@ export function parseNetworks(text: string): Networks {
 }
 
 function parseNetwork(entry: string): Network {
-  const [before = "", length] = entry.split("/");
+  const [before = "", length, ...more] = entry.split("/");
   const address = parseAddress(before);
-  if (address !== null && !before.includes("%")) {
+  if (address !== null && more.length === 0 && !before.includes("%")) {
     const bits = bitsOf(address);
     const wanted = length === undefined ? bits.length : /^\d{1,3}$/.test(length) ? Number(length) : 0;
     // A network of everything is a mistake: with it there is no rule left.

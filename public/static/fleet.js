@@ -84,6 +84,7 @@ follow(["fleet", "queue", "running", "happenings"], {
     if (state.hello && state.hello.boot_id !== hello.boot_id) clearCharts();
     state.hello = hello;
     drawAccess();
+    drawUseIt();
     seedCharts();
   },
   fleet(list) {

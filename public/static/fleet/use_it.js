@@ -7,6 +7,8 @@ import { state } from "./state.js";
 const PROMPT = "Why is the sky blue?";
 /** Stands where no model is online. */
 const ANY_MODEL = "llama3.2";
+/** Stands for a key, which nobody but its owner has. */
+const KEY = "KEY";
 
 /** @type {string | null} */
 let model = null;
@@ -19,47 +21,56 @@ export function onUseIt(again) {
   redraw = again;
 }
 
+/**
+ * Where the hub is, and what it asks for: a key in a header of curl's, in the address, or as OpenAI's SDKs send it; and a
+ * token of a new node.
+ *
+ * @typedef {{ origin: string, address: string, header: string, key: string, token: string }} Hub
+ */
 /** @typedef {{ label: string, text: string }} Piece */
-/** @type {Record<string, { title: string, pieces: (model: string, origin: string) => Piece[] }>} */
+/** @type {Record<string, { title: string, pieces: (model: string, hub: Hub) => Piece[] }>} */
 const WAYS = {
   curl: {
     title: "curl",
-    pieces: (model, origin) => [
+    pieces: (model, { origin, header }) => [
       {
         label: "As Ollama has it",
-        text: `curl -N ${origin}/api/chat -d '${JSON.stringify({ model, messages: [{ role: "user", content: PROMPT }] })}'`,
+        text: `curl -N ${header}${origin}/api/chat -d '${JSON.stringify({ model, messages: [{ role: "user", content: PROMPT }] })}'`,
       },
       {
         label: "As a job: the hub's own route",
-        text: `curl -N ${origin}/jobs -H 'Content-Type: application/json' -d '${JSON.stringify({ model, prompt: PROMPT })}'`,
+        text: `curl -N ${header}${origin}/jobs -H 'Content-Type: application/json' -d '${JSON.stringify({ model, prompt: PROMPT })}'`,
       },
     ],
   },
   ollama: {
     title: "ollama",
-    pieces: (model, origin) => [
-      { label: "The ollama program", text: `OLLAMA_HOST=${origin} ollama run ${model}` },
-      { label: "Programs that ask for the address of an Ollama", text: origin },
+    pieces: (model, { address }) => [
+      { label: "The ollama program", text: `OLLAMA_HOST=${address} ollama run ${model}` },
+      { label: "Programs that ask for the address of an Ollama", text: address },
     ],
   },
   openai: {
     title: "OpenAI",
-    pieces: (_, origin) => [
-      { label: "OpenAI base URL; any text will do as the key", text: `${origin}/v1` },
+    pieces: (_, { origin, key }) => [
+      {
+        label: `OpenAI base URL; ${key === KEY ? "a key of this hub" : "any text"} will do as the key`,
+        text: `${origin}/v1`,
+      },
       {
         label: "The same for programs that read the environment",
-        text: `OPENAI_BASE_URL=${origin}/v1 OPENAI_API_KEY=unused`,
+        text: `OPENAI_BASE_URL=${origin}/v1 OPENAI_API_KEY=${key}`,
       },
     ],
   },
   python: {
     title: "Python",
-    pieces: (model, origin) => [
+    pieces: (model, { origin, key }) => [
       {
         label: "Python with openai (pip install openai)",
         text: `from openai import OpenAI
 
-client = OpenAI(base_url="${origin}/v1", api_key="unused")
+client = OpenAI(base_url="${origin}/v1", api_key="${key}")
 stream = client.chat.completions.create(
     model=${JSON.stringify(model)},
     messages=[{"role": "user", "content": "${PROMPT}"}],
@@ -72,12 +83,12 @@ for piece in stream:
   },
   javascript: {
     title: "JavaScript",
-    pieces: (model, origin) => [
+    pieces: (model, { origin, key }) => [
       {
         label: "JavaScript with ollama (npm install ollama)",
         text: `import { Ollama } from "ollama";
 
-const ollama = new Ollama({ host: "${origin}" });
+const ollama = new Ollama({ host: "${origin}"${key === KEY ? `, headers: { Authorization: "Bearer ${KEY}" }` : ""} });
 const stream = await ollama.chat({
   model: ${JSON.stringify(model)},
   messages: [{ role: "user", content: "${PROMPT}" }],
@@ -89,12 +100,12 @@ for await (const piece of stream) process.stdout.write(piece.message.content);`,
   },
   node: {
     title: "Add a node",
-    pieces: (_, origin) => [
+    pieces: (_, { origin, token }) => [
       {
         label: isLocal()
           ? "On another machine with Ollama, in a clone of this repository; put this machine's own address for localhost"
           : "On another machine with Ollama, in a clone of this repository",
-        text: `SERVER_URL=${origin} bun run node`,
+        text: `SERVER_URL=${origin} ${token}bun run node`,
       },
     ],
   },
@@ -103,6 +114,16 @@ for await (const piece of stream) process.stdout.write(piece.message.content);`,
 /** True where this page's own address means something else on every other machine. */
 function isLocal() {
   return /^(localhost|127\.|\[::1\])/.test(location.hostname);
+}
+
+/** @returns {Hub} */
+function hub() {
+  const { origin } = location;
+  const { mode, nodes } = state.hello?.access ?? {};
+  const token = nodes === "closed" ? "JOIN_TOKEN=TOKEN " : "";
+  return mode === "closed"
+    ? { origin, address: `${origin}/k/${KEY}`, header: `-H 'Authorization: Bearer ${KEY}' `, key: KEY, token }
+    : { origin, address: origin, header: "", key: "unused", token };
 }
 
 /** The section. */
@@ -118,7 +139,7 @@ export function useIt() {
       )}
     </div>
     <div role="tabpanel" id="use-panel" aria-labelledby=${`use-${chosen}`}>
-      ${pieces(model ?? ANY_MODEL, location.origin).map(
+      ${pieces(model ?? ANY_MODEL, hub()).map(
         ({ label, text }) => html`<p class="piece soft">${label}</p>${copyable(text, label)}`,
       )}
     </div>
