@@ -43,7 +43,7 @@ Options:
   --no-firewall     leave UFW alone
   --docker          run it in a container by Docker Compose instead of as a service; needs a clone of the repository
   --version X       install version X instead of the one this script was released with
-  --from DIR|URL    take the executables from there, such as dist/ after "bun run build"
+  --from DIR|URL    take the executables from there, such as dist/ after "npm run build"
   --yes, -y         answer every question with yes
   --dry-run         say every step and change nothing; needs no root
   --uninstall       remove hub, node or both; asks before it removes settings
@@ -299,7 +299,7 @@ detect_machine() {
     x86_64 | amd64) processor=x64 ;;
     aarch64 | arm64) processor=arm64 ;;
     *) fail "there are no executables for the processor $(uname -m)" \
-      "x86-64 and 64-bit ARM are supported. With Bun for yours: see \"Run it\" in README.md." ;;
+      "x86-64 and 64-bit ARM are supported. With Bun for yours: see \"Install it\" in README.md." ;;
   esac
   if [ "$os" = darwin ]; then
     [ "$(sysctl -n sysctl.proc_translated 2>/dev/null)" != 1 ] || processor=arm64
@@ -502,15 +502,17 @@ put() {
   say "wrote $1"
 }
 
-# PATH OWNER: a folder of the service's own.
+# PATH OWNER MODE: a folder of the service's own, with all that is in it: what was kept from an earlier installation may be
+# of a user that is gone.
 make_folder() {
   if [ -d "$1" ]; then
     same "$1"
+    [ "$dry_run" = 1 ] || { chmod "$3" "$1" && chown -R "$2" "$1"; }
     return 0
   fi
   act mkdir -p "$1"
   act chown "$2" "$1"
-  act chmod 0750 "$1"
+  act chmod "$3" "$1"
 }
 
 # ---- the executable -------------------------------------------------------------------------------------------------
@@ -548,7 +550,7 @@ choose_source() {
   else
     fail "this install.sh is not from a release: it does not know which executables to fetch" \
       "Either take install.sh from a release, or build them from source in a clone of the repository:" \
-      "  bun run build && sudo sh install.sh $arguments" \
+      "  npm run setup && npm run build && sudo sh install.sh $arguments" \
       "or say where they are: --from DIR or --from URL"
   fi
 }
@@ -567,7 +569,7 @@ stage_program() {
   case $code in
     0) say "it runs: $shown" ;;
     132) fail "the executable does not run: this processor lacks instructions it needs (SSE4.2)" \
-      "Run from source instead: see \"Run it\" in README.md." ;;
+      "Run from source instead: see \"Install it\" in README.md." ;;
     *) fail "the executable does not run on this machine (code $code): $shown" \
       "On Alpine, it needs: sudo apk add libstdc++ libgcc. Elsewhere, please report it with the output of: uname -a; ldd --version" ;;
   esac
@@ -624,7 +626,7 @@ stage_from_folder() {
   file=$base/$name
   [ -f "$file" ] || file=$base/$service
   [ -f "$file" ] || fail "there is neither $name nor $service in $base" \
-    "Make it, in a clone of the repository, with: bun run build"
+    "Make it, in a clone of the repository, with: npm run build"
   say "from $file"
   if [ "$dry_run" = 1 ]; then
     say "would install it as $program unless that is the same already"
@@ -646,7 +648,7 @@ stage_from_folder() {
   fi
   stage_file
   cp "$file" "$staged" || fail "cannot copy $file to $staged" "See the message above; is the disk full?"
-  check_staged "Nothing was changed. Build it again: bun run build"
+  check_staged "Nothing was changed. Build it again: npm run build"
   chmod 0755 "$staged"
 }
 
@@ -717,6 +719,10 @@ choose_changes() {
   if [ "$docker" = 1 ]; then names="$names $image_name"; fi
   # The programs use a proxy only when told to, and would not have its address as a service.
   if [ "$(setting USE_ENV_PROXY 0)" = 1 ]; then names="$names http_proxy https_proxy no_proxy"; fi
+  # Said to the program, which would else look in a home that is not its own: only systemd tells it a folder. In the
+  # container it has a place of its own.
+  # shellcheck disable=SC2034 # read below, by its name
+  if [ "$docker" = 0 ]; then STATE_DIR=$(setting STATE_DIR "/var/lib/ollama-connector/$role"); fi
   for name in $names; do
     eval "value=\${$name-}"
     [ -n "$value" ] || continue
@@ -810,7 +816,7 @@ ${path}EnvironmentFile=/etc/ollama-connector/$role.env
 User=$account
 Group=$account
 StateDirectory=ollama-connector/$role
-StateDirectoryMode=0750
+StateDirectoryMode=0700
 WorkingDirectory=/var/lib/ollama-connector/$role
 Restart=always
 RestartSec=2
@@ -960,15 +966,15 @@ install_service() {
       ;;
     launchd)
       step "The launchd service ollama-connector.$role: starts with the machine, again when it ends"
-      make_folder "$state" "$account:$account"
-      make_folder "$log_folder" "$account:$account"
+      make_folder "$state" "$account:$account" 0700
+      make_folder "$log_folder" "$account:$account" 0750
       put "$plist" 0644 0:0 "$(plist_text)"
       made file "/Library/LaunchDaemons/ollama-connector.$role.plist"
       ;;
     none)
       step "There is no systemd here: $service runs in the background"
-      make_folder "$state" "$account:$account"
-      make_folder "$log_folder" "$account:$account"
+      make_folder "$state" "$account:$account" 0700
+      make_folder "$log_folder" "$account:$account" 0750
       put "$starter" 0755 0:0 "$(starter_text)"
       made file "/usr/local/lib/ollama-connector/start-$role"
       ;;
@@ -1025,6 +1031,15 @@ log_command() {
 
 check_docker() {
   step "Docker"
+  here=''
+  if [ -f "$0" ]; then here=$(cd "$(dirname "$0")" && pwd); fi
+  compose_file=$here/$role/docker-compose.yml
+  [ -f "$compose_file" ] ||
+    fail "there is no $role/docker-compose.yml beside this script" "Clone the repository and run its install.sh."
+  if [ "$dry_run" = 1 ]; then
+    say "would look for Docker with Compose 2, and stop here without it"
+    return 0
+  fi
   have docker || fail "there is no docker" \
     "Install Docker Engine (https://docs.docker.com/engine/install/), or leave --docker away."
   docker compose version >/dev/null 2>&1 ||
@@ -1032,11 +1047,6 @@ check_docker() {
       "Install it (Debian, Ubuntu: sudo apt-get install docker-compose-plugin or docker-compose-v2)."
   docker info >/dev/null 2>&1 || fail "the Docker engine does not answer" \
     "Start it: sudo systemctl start docker. As a user, be in the group docker."
-  here=''
-  if [ -f "$0" ]; then here=$(cd "$(dirname "$0")" && pwd); fi
-  compose_file=$here/$role/docker-compose.yml
-  [ -f "$compose_file" ] ||
-    fail "there is no $role/docker-compose.yml beside this script" "Clone the repository and run its install.sh."
   say "Docker with Compose 2, and $compose_file"
 }
 
@@ -1131,7 +1141,11 @@ open_firewall() {
   if [ "$(id -u)" = 0 ] && ufw status 2>/dev/null | grep -q '^Status: inactive'; then
     say "UFW is off at the moment; the rule is kept for when it is switched on. This script does not switch it on."
   fi
-  say "Whoever reaches port $port can use the $role: there are no passwords. To let in your own network only:"
+  if [ "$role" = hub ]; then
+    say "Until the hub has its first key (ollama-hub key add), everybody in your own network can use it. For the port as well:"
+  else
+    say "The node works for its hub only, whoever else reaches port $port. To let in your own network only:"
+  fi
   say "  sudo ufw delete allow $port/tcp && sudo ufw allow from 192.168.0.0/16 to any port $port proto tcp"
 }
 
@@ -1530,6 +1544,7 @@ remove_settings() {
   else
     # Its group goes with the user, and its number may be given to somebody else.
     chown 0:0 "$env_file" && chmod 0600 "$env_file"
+    if [ -d "$state" ]; then chown -R 0:0 "$state" && chmod 0700 "$state"; fi
     say "kept $env_file; the next installation takes it up (--yes removes it)"
   fi
 }

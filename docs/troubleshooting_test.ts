@@ -2,6 +2,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import net from "node:net";
 import { pino } from "pino";
+import { readHubConfig } from "../hub/config.ts";
+import { judgeAccess } from "../hub/policy/access.ts";
+import { afterLoss, afterRestart, newcomer } from "../hub/policy/ejection.ts";
+import { statusOf } from "../hub/policy/node_status.ts";
+import { parseAddress } from "../shared/address.ts";
 import { failureWords } from "../shared/failure_words.ts";
 import { listen } from "../shared/listen.ts";
 import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
@@ -70,6 +75,23 @@ async function reasonOf(of: TestHub, id: string, status: string, words = ""): Pr
   await explain(of);
 }
 
+/** What a hub says to a node of a public address, as which no test can come (hub/public_source_test.ts: in a namespace). */
+function fromElsewhere(): string {
+  const { allowedHosts, allowedOrigins, trustedNetworks } = readHubConfig({});
+  const access = judgeAccess(
+    {
+      source: parseAddress("2001:db8::20"),
+      host: "hub:8000",
+      browser: { origin: "", fetchSite: "", navigates: false },
+      forwarded: null,
+      credential: { kind: "none" },
+      asked: "node",
+    },
+    { mode: "open", nodesClosed: false, ownName: "hub", allowedHosts, allowedOrigins, trustedNetworks },
+  );
+  return access.allowed ? "" : access.sentence;
+}
+
 const onTheWayToTheHub = async () => {
   const { url } = hub();
   await node({ serverUrl: "http://127.0.0.1:9" });
@@ -78,13 +100,15 @@ const onTheWayToTheHub = async () => {
   cleanUp.defer(() => void silent.close());
   await node({ serverUrl: `http://127.0.0.1:${(silent.address() as net.AddressInfo).port}` });
   await node({ serverUrl: `${url}/hub` });
+  await node({ serverUrl: url.replace("http:", "https:") });
   await (await node({ serverUrl: url, nodeId: "twin" })).joined;
   await (await node({ serverUrl: url, nodeId: "twin" })).joined;
   // Whether a name is unknown, only a name server can tell, and tests may have none.
   const unknown = failureWords(Object.assign(new Error(), { code: "ENOTFOUND" }));
   said.add(`hub not reachable at http://hub:8000 (${unknown}): will keep trying`);
+  said.add(`hub http://hub:8000 refuses this node: status 401: ${fromElsewhere()}`);
   await eventually(() => {
-    for (const words of ["no answer in time", "status 404", "status 409"])
+    for (const words of ["speak TLS", "no answer in time", "status 404", "status 409"])
       expect([...said].join("\n")).toContain(words);
   });
 };
@@ -139,12 +163,17 @@ const jobs = async () => {
   await fails({ kind: "runnerCrash" });
   await fails({ kind: "closeBeforeResponse" }, 4);
   await reasonOf(fleet.hub, "a", "degraded");
+  // On trial it is only after half a minute.
+  const facts = { liveness: "fresh", intent: "serving", ollamaOk: true, dialable: true, unproven: false } as const;
+  const trust = afterRestart(afterLoss(newcomer(0), "lost", 0), 0);
+  said.add(statusOf({ ...facts, trust, reachable: true }).reason ?? "");
 
   const other = await startFleet({ nodes: ["b"], ollama: { tokensPerSecond: 5, tokens: 20 } });
   cleanUp.use(other);
   const stream = await other.hub.job(job(true));
   await other.node("b").kill();
   await hear(stream);
+  await hear(await fetch(`${other.hub.url}/api/generate`, { method: "POST", body: JSON.stringify(job()) }));
 
   const gone = await startFleet({ nodes: ["c"], ollama: { models: ["mistral:latest"] } });
   cleanUp.use(gone);

@@ -1,10 +1,12 @@
 /** `ollama-hub key …` and `ollama-hub token …`: handing out and taking back what lets callers and nodes in. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadIdentity } from "../shared/identity.ts";
 import { ConfigError, type Environment } from "../shared/settings.ts";
 import { type HubConfig, readHubConfig } from "./config.ts";
-import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
-import { changeKeys, loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey } from "./key_file.ts";
+import { createJoinTokens, type JoinTokens, NEW_TOKEN } from "./join_tokens.ts";
+import { changeKeys, keysPath, loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey } from "./key_file.ts";
 import { INSTALLED, type Service, withServiceState } from "./service_state.ts";
 
 export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--models A,B*] [--rpm N] [--concurrent N] [--tokens-per-day N]
@@ -37,13 +39,17 @@ class Mistake extends Error {}
 /** Runs the command in `args` and returns the exit code: 0, 1 where it could not be done, 2 where it makes no sense. */
 export function runCommand(args: readonly string[], about: CommandEnvironment): number {
   try {
-    const { stateDir, join } = readHubConfig(withServiceState(about.environment, about.service ?? INSTALLED));
+    if (args.some((word) => word === "--help" || word === "-h")) {
+      about.print(COMMAND_HELP);
+      return 0;
+    }
+    const { stateDir, join: joining } = readHubConfig(withServiceState(about.environment, about.service ?? INSTALLED));
     const [what, verb, ...rest] = args;
     const command = `${what} ${verb}`;
     if (command === "key add") addKey(stateDir, rest, about);
     else if (command === "key list") listKeys(stateDir, rest, about);
     else if (command === "key revoke") revokeKey(stateDir, rest, about);
-    else if (what === "token") token(verb, rest, { stateDir, mode: join }, about);
+    else if (what === "token") token(verb, rest, { stateDir, mode: joining }, about);
     else throw new Mistake(`ollama-hub key add, list or revoke, not "${verb ?? ""}"`);
     return 0;
   } catch (error) {
@@ -128,8 +134,7 @@ function listKeys(stateDir: string, args: readonly string[], { print }: CommandE
   if (args.length > 0) throw new Mistake("key list takes nothing");
   const keys = readKeys(stateDir);
   if (keys === null) return print("There are no keys: the hub is open to its own network, unless API_KEYS is set.");
-  if (keys.length === 0)
-    return print("There are no keys, and nobody gets in. Delete keys.json and restart the hub to open it.");
+  if (keys.length === 0) return print(`There are no keys, and nobody gets in. ${toOpen(stateDir)}`);
   const rows = keys.map((key) => [key.id, key.name, key.role, describeLimits(key), key.expiresAt ?? "never"]);
   print(aligned([["ID", "NAME", "ROLE", "LIMITS", "EXPIRES"], ...rows]));
 }
@@ -157,8 +162,11 @@ function revokeKey(stateDir: string, args: readonly string[], { print }: Command
     return others;
   });
   print(`Key ${wanted} is revoked: within a second nobody gets in by it.`);
-  if (left === 0)
-    print("It was the last one, and the hub stays closed. Delete keys.json and restart the hub to open it.");
+  if (left === 0) print(`It was the last one, and the hub stays closed. ${toOpen(stateDir)}`);
+}
+
+function toOpen(stateDir: string): string {
+  return `To open it to its own network, delete ${keysPath(stateDir)} and restart the hub.`;
 }
 
 function token(
@@ -167,26 +175,39 @@ function token(
   { stateDir, mode }: { readonly stateDir: string; readonly mode: HubConfig["join"] },
   { print, now }: CommandEnvironment,
 ): void {
-  const tokens = createJoinTokens({ stateDir, hubId: loadIdentity(stateDir, "hub").id, mode, wall: now });
+  const tokens = (): JoinTokens => {
+    // A token carries the hub's key: made beside a new one, it would be good for no hub.
+    if (!existsSync(join(stateDir, "hub.key"))) {
+      throw new Error(
+        `no hub has run with this STATE_DIR, ${stateDir}: start the hub first, or name its folder (STATE_DIR=/its/folder)`,
+      );
+    }
+    return createJoinTokens({ stateDir, hubId: loadIdentity(stateDir, "hub").id, mode, wall: now });
+  };
   if (verb === "create") {
     const options = { uses: number, ttl: number, node: number };
     const { values } = parseArgs({ args: [...args], options });
     const ttlMs = values.ttl === undefined ? NEW_TOKEN.ttlMs : expiryOf(values.ttl, now()).getTime() - now().getTime();
     const uses = numberOf(values.uses) ?? NEW_TOKEN.uses;
     if (!Number.isInteger(uses) || uses < 1) throw new Mistake("--uses wants a whole number above 0");
-    const { token: shown, info } = tokens.create({ uses, ttlMs, node: values.node ?? null });
-    print(`${shown}\n`);
-    print(`Token ${info.id}, shown this once, good until ${info.expires}. On the node: JOIN_TOKEN=…`);
-    print(`It is for the hub whose STATE_DIR is ${stateDir}.`);
+    const { token: shown, info } = tokens().create({ uses, ttlMs, node: values.node ?? null });
+    print(`JOIN_TOKEN=${shown}\n`);
+    const who = info.node === null ? `${info.uses} ${info.uses === 1 ? "node" : "nodes"}` : `node ${info.node} only`;
+    print(
+      `Token ${info.id}, shown this once, good for ${who}, until ${info.expires}. Start a new node with that line.`,
+    );
+    print(`What is kept of it is in ${stateDir}: it is a token of the hub that has this STATE_DIR, and of no other.`);
     return;
   }
   if (verb === "list") {
-    const rows = tokens.list().map((each) => [each.id, each.node ?? "any", String(each.uses), each.expires]);
+    const rows = tokens()
+      .list()
+      .map((each) => [each.id, each.node ?? "any", String(each.uses), each.expires]);
     return print(rows.length === 0 ? "There are no tokens." : aligned([["ID", "NODE", "USES", "EXPIRES"], ...rows]));
   }
   if (verb === "revoke") {
     const id = onlyOne(args, "token revoke wants one ID");
-    if (!tokens.revoke(id)) throw new Error(`there is no token ${id}: see ollama-hub token list`);
+    if (!tokens().revoke(id)) throw new Error(`there is no token ${id}: see ollama-hub token list`);
     return print(`Token ${id} is revoked. Nodes that joined with it stay.`);
   }
   throw new Mistake(`ollama-hub token create, list or revoke, not "${verb ?? ""}"`);

@@ -149,7 +149,8 @@ describe("one body for one connection", () => {
       times: { staggerMs: 100 },
     });
     expect((await responseOf(delivery)).status).toBe(200);
-    expect(ms).toBeLessThan(180);
+    // Without it, after 2 s.
+    expect(ms).toBeLessThan(1_500);
     expect(seen).toEqual([
       [late.route, true],
       [BLACK_HOLE, false],
@@ -158,15 +159,15 @@ describe("one body for one connection", () => {
 
   test("a first route slower than the stagger is overtaken, marked, and never gets anything", async () => {
     const [late, quick] = [peer("::1"), peer("127.0.0.1")];
-    const { delivery, ms, seen } = await send([late.route, quick.route], { fetch: dialledLate(late.route, 400) });
+    const { delivery, ms, seen } = await send([late.route, quick.route], { fetch: dialledLate(late.route, 1_000) });
     expect((await responseOf(delivery)).status).toBe(200);
     expect(ms).toBeGreaterThan(245);
-    expect(ms).toBeLessThan(390);
+    expect(ms).toBeLessThan(990);
     expect(seen).toEqual([
       [quick.route, true],
       [late.route, false],
     ]);
-    await Bun.sleep(200);
+    await Bun.sleep(900);
     expect(late.read).toEqual([]);
   });
 
@@ -191,9 +192,9 @@ describe("one body for one connection", () => {
 describe("routes that fail", () => {
   test("a refused route costs nothing: the next one is dialled at once", async () => {
     const [refused, good] = [refusing("::1"), peer("127.0.0.1")];
-    const { delivery, ms, seen } = await send([refused, good.route]);
+    const { delivery, ms, seen } = await send([refused, good.route], { times: { staggerMs: 5_000 } });
     expect((await responseOf(delivery)).status).toBe(200);
-    expect(ms).toBeLessThan(150);
+    expect(ms).toBeLessThan(4_000);
     expect(seen).toEqual([
       [refused, false],
       [good.route, true],
@@ -203,26 +204,26 @@ describe("routes that fail", () => {
   test("not_sent names every route in order, each with its own reason", async () => {
     const refused = refusing("127.0.0.1");
     const { delivery, ms, seen } = await send([BLACK_HOLE, refused, OTHER_BLACK_HOLE], {
-      times: { connectMs: 100, staggerMs: 20 },
+      times: { connectMs: 500, staggerMs: 20 },
     });
     if (delivery.kind !== "not_sent") throw new Error("it was sent");
     expect(delivery.failures.map(({ route }) => route)).toEqual([BLACK_HOLE, refused, OTHER_BLACK_HOLE]);
     const [dead, shut, deadToo] = delivery.failures.map(({ error }) => error);
-    expect(dead).toMatchObject({ name: "ConnectTimeout", message: "no connection within 100 ms" });
+    expect(dead).toMatchObject({ name: "ConnectTimeout", message: "no connection within 500 ms" });
     expect(shut).toMatchObject({ code: "ECONNREFUSED" });
     expect(deadToo).toMatchObject({ name: "ConnectTimeout" });
     // Each route has its own time from its own start.
-    expect(ms).toBeGreaterThan(115);
-    expect(ms).toBeLessThan(300);
+    expect(ms).toBeGreaterThan(515);
+    expect(ms).toBeLessThan(1_000);
     expect(seen.map(([, reachable]) => reachable)).toEqual([false, false, false]);
   });
 
   test("the connect limit survives a garbage collection", async () => {
     const collecting = setInterval(() => Bun.gc(true), 5);
     try {
-      const { delivery, ms } = await send([BLACK_HOLE], { times: { connectMs: 100 } });
+      const { delivery } = await send([BLACK_HOLE], { times: { connectMs: 100 } });
+      // Collected, it would never end, and the test's own limit would tell. How long collecting takes is the machine's.
       expect(delivery.kind).toBe("not_sent");
-      expect(ms).toBeLessThan(500);
     } finally {
       clearInterval(collecting);
     }
@@ -274,7 +275,8 @@ describe("the caller leaves", () => {
       times: { staggerMs: 40 },
     });
     expect(delivery.kind).toBe("not_sent");
-    expect(ms).toBeLessThan(100);
+    // Without it, after 2 s.
+    expect(ms).toBeLessThan(1_500);
     expect(seen).toEqual([]);
     expect(spare.read).toEqual([]);
   });

@@ -269,6 +269,9 @@ test("a browser without a login is sent to it, and finds there all that its page
   const hub = startTestHub({ environment: { API_KEYS: "admin:a-secret-of-the-admin" } });
   const page = await fetch(`${hub.url}/`, { headers: { accept: "text/html" }, redirect: "manual" });
   expect([page.status, page.headers.get("location")]).toEqual([303, "/static/login.html"]);
+  const headers = { accept: "text/html" };
+  const another = await fetch(`${hub.url}/static/logs.html?model=a&x=1`, { headers, redirect: "manual" });
+  expect(another.headers.get("location")).toBe("/static/login.html?to=%2Fstatic%2Flogs.html%3Fmodel%3Da%26x%3D1");
   const html = await (await fetch(`${hub.url}/static/login.html`)).text();
   const parts = [...html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)].map(([, path]) => path);
   expect(parts.length).toBeGreaterThan(3);

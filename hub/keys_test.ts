@@ -2,10 +2,12 @@
 import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadIdentity } from "../shared/identity.ts";
+import { readJoinToken } from "../shared/join_token.ts";
 import { silentLogger } from "../shared/log.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
-import { runCommand } from "./command_line.ts";
+import { COMMAND_HELP, runCommand } from "./command_line.ts";
 import { readHubConfig } from "./config.ts";
 import { newSecret, readKeys } from "./key_file.ts";
 import { openKeys, parseApiKeys } from "./keys.ts";
@@ -191,6 +193,45 @@ test.each<[words: string[], says: RegExp]>([
   const { code, text } = command(...words);
   expect([code, says.test(text)]).toEqual([2, true]);
   expect(() => statSync(path(folder))).toThrow();
+});
+
+test.each(
+  [
+    ["key", "add", "--help"],
+    ["key", "--help"],
+    ["token", "create", "-h"],
+  ].map((words) => [words]),
+)("%j prints the help, and does nothing", (words) => {
+  const { command, folder } = open();
+  expect(command(...words)).toEqual({ code: 0, text: COMMAND_HELP });
+  expect(() => statSync(folder)).toThrow();
+});
+
+test("a token says for how many, until when, for which hub, and what to write on a node", () => {
+  const { command, folder, clock } = open();
+  const refused = command("token", "create");
+  expect(refused).toMatchObject({
+    code: 1,
+    text: expect.stringContaining(`no hub has run with this STATE_DIR, ${folder}`),
+  });
+  expect(() => statSync(folder)).toThrow();
+  loadIdentity(folder, "hub");
+  const { code, text } = command("token", "create");
+  expect(code).toBe(0);
+  const [, token = ""] = /^JOIN_TOKEN=(\S+)$/m.exec(text) ?? [];
+  expect(readJoinToken(token)?.hubId).toBe(loadIdentity(folder, "hub").id);
+  const tomorrow = new Date(clock.wall().getTime() + 24 * 3_600_000).toISOString();
+  expect(text).toContain(`good for 10 nodes, until ${tomorrow}`);
+  expect(text).toContain(folder);
+  expect(command("token", "create", "--uses", "1").text).toContain("good for 1 node, until");
+  expect(command("token", "create", "--node", "b").text).toContain("good for node b only, until");
+});
+
+test("after the last key it says which file to delete", () => {
+  const { command, folder } = open();
+  command("key", "add", "one");
+  expect(command("key", "revoke", "one").text).toContain(`delete ${path(folder)} and restart the hub`);
+  expect(command("key", "list").text).toContain(`delete ${path(folder)} and restart the hub`);
 });
 
 test("two keys do not share a name, and one that is not there cannot be revoked", () => {

@@ -70,6 +70,8 @@ export function openRecord({ json: sent, onEnd, bodyBytes = 0, ...start }: Reque
   let queuePosition: number | null = null;
   let refusedFor: Refusal["kind"] | null = null;
   let notes = "";
+  /** When each of `attempts` was. */
+  const writtenAt: number[] = [];
   let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
 
   /** As the node counted them; else guessed, for who leaves before the count has had the work as well. */
@@ -125,13 +127,17 @@ export function openRecord({ json: sent, onEnd, bodyBytes = 0, ...start }: Reque
     attempted(attempt) {
       if (finished) return;
       attempts.push(attempt);
+      writtenAt.push(clock.now());
       nodeId = attempt.node_id;
       family = attempt.ip_version;
     },
     brokeOff(id, outcome, error) {
       const index = attempts.findLastIndex(({ node_id }) => node_id === id);
       const attempt = attempts[index];
-      if (attempt && !finished) attempts[index] = { ...attempt, outcome, error };
+      if (!attempt || finished) return;
+      // Written down when its answer began; it lasted until now.
+      const sinceMs = clock.now() - (writtenAt[index] ?? clock.now());
+      attempts[index] = { ...attempt, outcome, error, duration_ms: round(attempt.duration_ms + sinceMs) };
     },
     get attempts() {
       return attempts.length;

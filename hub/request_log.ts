@@ -18,6 +18,7 @@ export interface AttemptRecord {
   readonly outcome: string;
   /** What went wrong, in words. */
   readonly error: string | null;
+  /** From sending until the answer began, or the attempt failed or broke off. */
   readonly duration_ms: number;
 }
 

@@ -249,6 +249,16 @@ test("an answer that breaks off changes its own attempt, also where others were 
   ]);
 });
 
+test("an attempt that breaks off lasted until then, not only until its answer began", async () => {
+  const { clock, log, begin } = openLog();
+  const record = begin();
+  record.attempted({ ...attempt, duration_ms: 3.4 });
+  await clock.advance(1490);
+  record.brokeOff(attempt.node_id, "node_lost", "the connection to the node broke");
+  record.finish({ status: 200, error: "the connection to the node broke" });
+  expect(log.newest(1)[0]?.attempts[0]).toMatchObject({ outcome: "node_lost", duration_ms: 1493.4 });
+});
+
 test("a finished request is found by its id as long as it is kept", () => {
   const { log, begin } = openLog();
   const open = begin({ requestId: "open" });

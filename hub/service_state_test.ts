@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadIdentity } from "../shared/identity.ts";
 import { eventually, startTestHub } from "../shared/testing/start_hub.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
 import { runCommand } from "./command_line.ts";
@@ -43,6 +44,8 @@ test.skipIf(process.getuid?.() !== 0)("what root adds can be read by the service
   const { service, command } = installed();
   chownSync(service.state, 65534, 65534);
   expect(command("key", "add", "me").code).toBe(0);
+  // As the hub's first start does.
+  loadIdentity(service.state, "hub");
   expect(command("token", "create").code).toBe(0);
   expect(readdirSync(service.state).sort()).toEqual(["hub.key", "keys.json", "pepper", "tokens.json"]);
   for (const file of readdirSync(service.state)) {

@@ -125,15 +125,17 @@ export function createHeartbeat(options: HeartbeatOptions): HeartbeatLoop {
         joined.resolve();
         return;
       }
-      case "rejected":
-        log.warn(
-          { hub: serverUrl, reason: outcome.reason },
-          outcome.doubted ? outcome.reason : `hub ${serverUrl} refuses this node: ${outcome.reason}`,
-        );
-        standing = { kind: "rejected" };
+      case "rejected": {
+        const { reason } = outcome;
+        // Once for each reason, not once per heartbeat.
+        const isNew = standing?.kind !== "rejected" || standing.reason !== reason;
+        const line = outcome.doubted ? reason : `hub ${serverUrl} refuses this node: ${reason}`;
+        log[isNew ? "warn" : "debug"]({ hub: serverUrl, reason }, line);
+        standing = { kind: "rejected", reason };
         // It was told; saying the same thing faster does not help.
         told = telling;
         return;
+      }
       case "unreachable": {
         const failures = standing?.kind === "unreachable" ? standing.failures + 1 : 1;
         standing = { kind: "unreachable", failures };

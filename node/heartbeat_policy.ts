@@ -5,7 +5,7 @@ import type { NodeIntent } from "../shared/protocol.ts";
 export type Standing =
   | { readonly kind: "joined" }
   /** The hub answered and said no: trying faster does not help. */
-  | { readonly kind: "rejected" }
+  | { readonly kind: "rejected"; readonly reason: string }
   /** No answer, or a hub that is not ready; `failures` in a row, at least 1. */
   | { readonly kind: "unreachable"; readonly failures: number };
 

@@ -5,7 +5,7 @@ describe("delayUntilNext", () => {
   test.each([
     ["joined, earliest", { kind: "joined" }, 30_000, 1, 27_000],
     ["joined, latest", { kind: "joined" }, 30_000, 0, 30_000],
-    ["rejected waits for the interval", { kind: "rejected" }, 30_000, 0, 30_000],
+    ["rejected waits for the interval", { kind: "rejected", reason: "no" }, 30_000, 0, 30_000],
     ["first failure", { kind: "unreachable", failures: 1 }, 30_000, 0, 1000],
     ["first failure, spread", { kind: "unreachable", failures: 1 }, 30_000, 1, 1200],
     ["second failure", { kind: "unreachable", failures: 2 }, 30_000, 0, 2000],

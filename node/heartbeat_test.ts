@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { silentLogger } from "../shared/log.ts";
+import { type Logger, silentLogger } from "../shared/log.ts";
 import type { HeartbeatBody } from "../shared/protocol.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { createHeartbeat } from "./heartbeat.ts";
@@ -16,6 +16,7 @@ const unreachable: HeartbeatOutcome = { kind: "unreachable", reason: "connection
 function start(first: HeartbeatOutcome = accepted()) {
   const clock = fakeClock();
   const sent: { at: number; body: HeartbeatBody }[] = [];
+  const said: string[] = [];
   const world = {
     outcome: first as HeartbeatOutcome | Promise<HeartbeatOutcome>,
     sight: { kind: "answered", bootId: "hub-1" } as HubSight,
@@ -43,9 +44,9 @@ function start(first: HeartbeatOutcome = accepted()) {
     announced: () => world.node,
     clock,
     random: () => 0.5,
-    log: silentLogger,
+    log: { ...silentLogger, warn: (_: unknown, line?: string) => void said.push(line ?? "") } as Logger,
   });
-  return { clock, sent, world, loop, times: () => sent.map(({ at }) => at) };
+  return { clock, sent, said, world, loop, times: () => sent.map(({ at }) => at) };
 }
 
 describe("createHeartbeat", () => {
@@ -88,6 +89,23 @@ describe("createHeartbeat", () => {
     loop.changed();
     await clock.advance(58_000);
     expect(times()).toEqual([0, 28_500, 57_000]);
+  });
+
+  test("that a hub says no is said once, and again when it says something else", async () => {
+    const { clock, loop, world, said } = start({ kind: "rejected", reason: "status 400" });
+    loop.start();
+    world.node = { ...world.node, models: ["a", "b"] };
+    loop.changed();
+    await clock.advance(60_000);
+    expect(said).toEqual(["hub http://hub refuses this node: status 400"]);
+    world.outcome = { kind: "rejected", reason: "status 409: the name is taken" };
+    await clock.advance(60_000);
+    world.outcome = accepted();
+    await clock.advance(30_000);
+    world.outcome = { kind: "rejected", reason: "status 409: the name is taken" };
+    await clock.advance(30_000);
+    const taken = "hub http://hub refuses this node: status 409: the name is taken";
+    expect(said.slice(1)).toEqual([taken, taken]);
   });
 
   test("a changed model list is told at once", async () => {

@@ -160,6 +160,30 @@ describe.skipIf(noBrowser !== null)("the fleet page", () => {
     await reads(rowOf(page, "no-six"), /IPv6 none IPv4 127\.0\.0\.1 ● reachable, [\d.]+ ms in use/);
   });
 
+  test("no address that does not answer is in use", async () => {
+    const clock = fakeClock();
+    await using crowd = startCrowd({ clock });
+    for (const host of ["[2001:db8::1]", "127.0.0.1"]) crowd.dead.add(host);
+    await crowd.beat({ node_id: "deaf" });
+    await clock.advance(2000);
+    await using view = await browser.open(crowd.hub.url);
+    await reads(rowOf(view.page, "deaf"), /IPv6 2001:db8::1 ✕ unreachable IPv4 127\.0\.0\.1 ✕ unreachable llama3/);
+  });
+
+  test.each([1000, 1280])("no heading of the table runs into the next one at %i pixels", async (width) => {
+    await using crowd = startCrowd();
+    await crowd.beat({ node_id: "a" });
+    await using view = await browser.open(crowd.hub.url, { width });
+    await reads(rowOf(view.page, "a"), "llama3");
+    const wide = await view.page.locator("#nodes thead th").evaluateAll((headings) =>
+      headings.flatMap((heading) => {
+        const words = heading.querySelector("button")?.getBoundingClientRect().right ?? 0;
+        return words > heading.getBoundingClientRect().right - 4 ? [heading.textContent] : [];
+      }),
+    );
+    expect(wide).toEqual([]);
+  });
+
   test("an open row tells everything about its node", async () => {
     await using crowd = startCrowd();
     await crowd.beat({ node_id: "a", ...modelsOf(["llama3:latest", "qwen2.5:7b"], ["llama3:latest"]) });

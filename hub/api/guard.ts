@@ -118,7 +118,8 @@ export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubE
     const refusal = context.get("refusal");
     if (refusal !== undefined) {
       const isPage = refusal.status === 401 && (method === "GET" || method === "HEAD") && PAGE.test(path);
-      if (isPage && context.req.header("accept")?.includes("text/html")) return context.redirect(LOGIN_PAGE, 303);
+      if (isPage && context.req.header("accept")?.includes("text/html"))
+        return context.redirect(loginFor(path, context.req.url), 303);
       return refusalFor(path, refusal.status, refusal.sentence, refusal.headers);
     }
     const caller = context.get("caller");
@@ -140,6 +141,12 @@ export function admit({ gate }: Pick<GuardDeps, "gate">): MiddlewareHandler<HubE
 
 function isHealth(method: string, path: string): boolean {
   return path === PATHS.healthz && (method === "GET" || method === "HEAD");
+}
+
+/** The login, which leads back to the page that was asked for. */
+function loginFor(path: string, url: string): string {
+  const page = path + new URL(url).search;
+  return page === "/" ? LOGIN_PAGE : `${LOGIN_PAGE}?to=${encodeURIComponent(page)}`;
 }
 
 /** True for what costs something: work for a node. The dashboard, heartbeats and signs of life are never too much. */

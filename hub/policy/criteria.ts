@@ -68,8 +68,7 @@ export const CRITERIA: Readonly<Record<LbPolicy, readonly Criterion[]>> = {
     {
       name: "cpu",
       meaning: "Lowest CPU load, in steps of ten per cent",
-      // Less is noise, and would send everything to one of two equal machines for 30 s.
-      value: (node) => Math.round(node.cpu * 10),
+      value: (node) => cpuStep(node.cpu),
     },
     FAILURES,
     { name: "longest ago", meaning: "Given a request longest ago", value: (node) => node.lastPicked },
@@ -82,6 +81,11 @@ export const CRITERIA: Readonly<Record<LbPolicy, readonly Criterion[]>> = {
     { name: "joined", meaning: "Joined first", value: (node) => node.joined },
   ],
 };
+
+/** A load of 0 to 1 in steps of a tenth: less is noise, and would send everything to one of two equal machines for 30 s. */
+export function cpuStep(cpu: number): number {
+  return Math.round(cpu * 10);
+}
 
 /** The criteria that decide about `request`. */
 export function criteriaFor({ policy = "first-token" }: Pick<Placement, "policy">): readonly Criterion[] {

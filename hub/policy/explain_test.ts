@@ -71,7 +71,14 @@ test.each<[sentence: string, nodes: Node[], request?: Placement]>([
   ],
   ["b gets it: it has the model in memory, before a, which would have to load it.", [node("a", cold), node("b", warm)]],
   ["b gets it: it has the model in memory, before a, which does not say so.", [node("a"), node("b", warm)]],
-  ["b gets it: its CPU is less busy (12 %), before a (48 %).", [node("a", { cpu: 0.48 }), node("b", { cpu: 0.12 })]],
+  [
+    "b gets it: its CPU is less busy (about 10 %), before a (about 50 %).",
+    [node("a", { cpu: 0.48 }), node("b", { cpu: 0.12 })],
+  ],
+  [
+    "b gets it: its CPU is less busy (about 20 %), before a (about 30 %).",
+    [node("a", { cpu: 0.26 }), node("b", { cpu: 0.23 })],
+  ],
   [
     "b gets it: it failed less often lately (0 times in a row), before a (2).",
     [node("a", { trust: { ...newcomer(0), failures: 2 } }), node("b")],

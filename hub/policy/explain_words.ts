@@ -1,4 +1,5 @@
 /** A decision in one sentence, for a person who has never heard of slots, leases and ejections. */
+import { cpuStep } from "./criteria.ts";
 import { type Decision, firstDifference, type JudgedNode } from "./decision.ts";
 import { type Ineligible, passesSoon } from "./eligibility.ts";
 
@@ -95,8 +96,10 @@ function advantage({ policy }: Decision, first: JudgedNode, second: JudgedNode):
       const needs = second.loading ? "is still loading it" : "would have to load it";
       return `it has the model in memory, before ${other}, which ${second.knowsLoaded ? needs : "does not say so"}`;
     }
-    case "cpu":
-      return `its CPU is less busy (${percent(first.cpu)}), before ${other} (${percent(second.cpu)})`;
+    case "cpu": {
+      const [lower, higher] = loads(first, second);
+      return `its CPU is less busy (${lower}), before ${other} (${higher})`;
+    }
     case "failures":
       return `it failed less often lately (${first.failures} times in a row), before ${other} (${second.failures})`;
     case "longest ago":
@@ -170,6 +173,16 @@ function pace({ returning }: JudgedNode): string {
 function token({ firstTokenMs, activeJobs, slots, inMemory, knowsLoaded }: JudgedNode): string {
   const seconds = Number(((firstTokenMs ?? 0) / 1000).toPrecision(2));
   return `${seconds} s with ${activeJobs} of ${slots} slots used${inMemory || !knowsLoaded ? "" : " and a load"}`;
+}
+
+/** In the steps in which it counts, where these differ: said to the per cent, two that are as good would seem to differ. */
+function loads(one: JudgedNode, other: JudgedNode): readonly [one: string, other: string] {
+  const say = cpuStep(one.cpu) === cpuStep(other.cpu) ? percent : about;
+  return [say(one.cpu), say(other.cpu)];
+}
+
+function about(ratio: number): string {
+  return `about ${cpuStep(ratio) * 10} %`;
 }
 
 function percent(ratio: number): string {

@@ -45,7 +45,8 @@ export async function ask(path, init) {
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
   // The login is over, or the hub asks for a key since a moment ago.
-  if (response.status === 401) location.assign("/static/login.html");
+  if (response.status === 401)
+    location.assign(`/static/login.html?to=${encodeURIComponent(location.pathname + location.search)}`);
   // OpenAI's and Anthropic's routes word an error as an object.
   const words = answer?.detail ?? answer?.error?.message ?? answer?.error;
   throw new Error(typeof words === "string" ? words : `the hub answered ${response.status}`);

@@ -10,8 +10,8 @@ const HUB = `http://localhost:${PORT}`;
 const SIMULATED = "simulated";
 const ROOT = join(import.meta.dir, "../..");
 
-/** What hub and nodes learn of each other in a demo is forgotten with it. */
-const STATE_DIR = emptyStateFolder();
+/** What hub and nodes learn of each other in a demo is forgotten with it, unless it was told where to keep it. */
+const STATE_DIR = process.env.STATE_DIR?.trim() || emptyStateFolder();
 
 /** Milliseconds in which hub and nodes have to be up. */
 const START_MS = 15_000;
@@ -43,7 +43,7 @@ function simulatedWords(prompt: string): string[] {
 
 function startChild(program: "hub" | "node", environment: Record<string, string>): Bun.Subprocess {
   const child = Bun.spawn([process.execPath, join(ROOT, program, "main.ts")], {
-    env: { LOG_LEVEL: "WARNING", STATE_DIR, ...process.env, ...environment },
+    env: { LOG_LEVEL: "WARNING", ...process.env, ...environment, STATE_DIR },
     stdout: "inherit",
     stderr: "inherit",
   });

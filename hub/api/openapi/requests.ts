@@ -13,7 +13,7 @@ const attempt = z.object({
   node_url: z.string().nullable(),
   outcome: z.string().describe("`ok`, or the kind of failure, such as `unreachable` or `busy`."),
   error: z.string().nullable(),
-  duration_ms: z.number(),
+  duration_ms: z.number().describe("From sending until the answer began, or the attempt failed or broke off."),
 });
 
 /** `GET /logs` shows one of these a request. */

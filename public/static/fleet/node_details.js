@@ -73,7 +73,7 @@ function addresses(node) {
           const route = node.routes.find((one) => one.family === family);
           const { words } = reachability(route);
           const way = !text ? "none" : route?.reachable ? `reachable, round trip ${words}` : words;
-          return html`<dt>${family}</dt><dd>${text ? html`<code>${text}</code><br>` : nothing}${way}${route?.in_use ? ", in use (dialled first)" : ""}</dd>`;
+          return html`<dt>${family}</dt><dd>${text ? html`<code>${text}</code><br>` : nothing}${way}${!route?.in_use ? "" : route.reachable === false ? ", dialled first" : ", in use (dialled first)"}</dd>`;
         })
       }
       <dt>Port</dt><dd>${node.port}</dd>

@@ -50,7 +50,7 @@ function address(node, family) {
     <span class="family">${family}</span>
     <code title=${text}>${shortAddress(text)}</code>
     <span class=${`way ${mood}`}><span aria-hidden="true">${sign} </span>${route?.reachable ? html`<span class="said">reachable, </span>` : nothing}${words}</span>
-    ${route?.in_use ? html`<span class="tag">in use</span>` : nothing}
+    ${route?.in_use && route.reachable !== false ? html`<span class="tag">in use</span>` : nothing}
   </div>`;
 }
 

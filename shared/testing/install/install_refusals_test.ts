@@ -131,7 +131,7 @@ describe.skipIf(reason !== null)("install.sh", () => {
     test("a script outside a release says how to build from source", async () => {
       become({ released: false });
       const output = await refuses("hub", "this install.sh is not from a release");
-      expect(output).toContain("bun run build && sudo sh install.sh hub");
+      expect(output).toContain("npm run setup && npm run build && sudo sh install.sh hub");
     });
 
     test("dist/ beside the script is taken", async () => {

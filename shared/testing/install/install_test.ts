@@ -99,10 +99,23 @@ describe.skipIf(reason !== null)("install.sh", () => {
       ]);
       expect(machine.read("root/usr/local/bin/ollama-hub")).toContain("ollama-hub 9.9.9");
       expect(machine.mode("root/usr/local/bin/ollama-hub")).toBe("755");
-      expect(machine.read("root/etc/ollama-connector/hub.env").split("\n").slice(1)).toEqual(["PORT=8000", ""]);
+      expect(machine.read("root/etc/ollama-connector/hub.env").split("\n").slice(1)).toEqual([
+        ...["PORT=8000", "STATE_DIR=/var/lib/ollama-connector/hub", ""],
+      ]);
       expect(machine.mode("root/etc/ollama-connector/hub.env")).toBe("640");
       expect(machine.read("calls")).toMatch(/chown 0:ollama-connector \S+hub\.env/);
       expect(machine.mode("root/etc/systemd/system/ollama-hub.service")).toBe("644");
+    });
+
+    test("it says who can use it, and by which command fewer can", async () => {
+      const { output } = await machine.run("hub");
+      expect(output).toContain(
+        "Until the hub has its first key (ollama-hub key add), everybody in your own network can use it.",
+      );
+      OLLAMA_RUNS();
+      expect((await machine.run(NODE)).output).toContain(
+        "The node works for its hub only, whoever else reaches port 8001.",
+      );
     });
 
     test("the service restarts always, runs as its own user and is shut in", async () => {
@@ -153,7 +166,13 @@ describe.skipIf(reason !== null)("install.sh", () => {
       await machine.run("hub", { ...proxies, USE_ENV_PROXY: "1" });
       await machine.run("hub", { https_proxy: "http://q.test:3128" });
       expect(machine.read("root/etc/ollama-connector/hub.env").split("\n").slice(1)).toEqual([
-        ...["PORT=8000", "USE_ENV_PROXY=1", "http_proxy=http://p.test:3128", "https_proxy=http://q.test:3128"],
+        ...[
+          "PORT=8000",
+          "STATE_DIR=/var/lib/ollama-connector/hub",
+          "USE_ENV_PROXY=1",
+          "http_proxy=http://p.test:3128",
+          "https_proxy=http://q.test:3128",
+        ],
         ...["no_proxy=localhost,.test", ""],
       ]);
     });
@@ -194,7 +213,14 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect(code).toBe(0);
       expect(calls).toEqual(["systemctl daemon-reload", "systemctl restart ollama-hub"]);
       expect(machine.read("root/etc/ollama-connector/hub.env").split("\n").slice(1)).toEqual([
-        ...["PORT=8000", "LOG_LEVEL=DEBUG", "# mine [", "QUEUE_SIZE=7", "odd line"],
+        ...[
+          "PORT=8000",
+          "LOG_LEVEL=DEBUG",
+          "STATE_DIR=/var/lib/ollama-connector/hub",
+          "# mine [",
+          "QUEUE_SIZE=7",
+          "odd line",
+        ],
         ...['OLLAMA_ORIGINS="http://a.test, http://b.test:*"', ""],
       ]);
     });
@@ -319,7 +345,7 @@ describe.skipIf(reason !== null)("install.sh", () => {
       ]);
       expect(machine.read("root/etc/ollama-connector/node.env").split("\n").slice(1)).toEqual([
         ...["SERVER_URL=http://hub.test:8000", "NODE_ID=Gaming-PC", "NODE_PORT=8001"],
-        ...["OLLAMA_BASE_URL=http://127.0.0.1:11434", ""],
+        ...["OLLAMA_BASE_URL=http://127.0.0.1:11434", "STATE_DIR=/var/lib/ollama-connector/node", ""],
       ]);
       expect(output).toContain("Ollama's port 11434 stays closed");
       expect(machine.read("root/etc/systemd/system/ollama-node.service")).not.toMatch(/^PrivateDevices/m);
@@ -369,6 +395,7 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect(machine.read("root/etc/ollama-connector/node.env").split("\n").slice(1, -1)).toEqual([
         ...["SERVER_URL=http://hub.test:8000", "NODE_ID=other", "NODE_PORT=9002"],
         "OLLAMA_BASE_URL=http://127.0.0.1:12000",
+        "STATE_DIR=/var/lib/ollama-connector/node",
       ]);
       expect(machine.read("calls")).not.toContain("ollama pull");
     });
@@ -607,6 +634,42 @@ describe.skipIf(reason !== null)("install.sh", () => {
       expect(machine.snapshot()).toEqual(before);
     });
 
+    test("the program is told a state folder of its own, which nobody else can read", async () => {
+      OLLAMA_RUNS();
+      await machine.run("hub");
+      await machine.run(NODE);
+      for (const role of ["hub", "node"]) {
+        expect(machine.read(`root/etc/ollama-connector/${role}.env`)).toContain(
+          `\nSTATE_DIR=/var/lib/ollama-connector/${role}\n`,
+        );
+        const folder = `root/var/lib/ollama-connector/${role}`;
+        expect(machine.mode(folder)).toBe("700");
+        expect(machine.read("calls")).toContain(
+          `chown ollama-connector:ollama-connector ${machine.folder}/${folder}\n`,
+        );
+      }
+      await machine.run("--uninstall --yes");
+    });
+
+    test("what was kept of a state folder is root's meanwhile, and the service's own again with the next one", async () => {
+      await machine.run("hub");
+      machine.write("root/var/lib/ollama-connector/hub/hub.key", "secret");
+      await machine.run("--uninstall");
+      const folder = `${machine.root}/var/lib/ollama-connector/hub`;
+      expect(machine.read("calls")).toContain(`chown -R 0:0 ${folder}\n`);
+      await machine.run("hub");
+      expect(machine.read("calls")).toContain(`chown -R ollama-connector:ollama-connector ${folder}\n`);
+      expect(machine.read("root/var/lib/ollama-connector/hub/hub.key")).toBe("secret");
+      await machine.run("--uninstall --yes");
+    });
+
+    test("another state folder, once set, stays", async () => {
+      await machine.run("hub", { STATE_DIR: "/srv/hub" });
+      await machine.run("hub");
+      expect(machine.read("root/etc/ollama-connector/hub.env")).toContain("\nSTATE_DIR=/srv/hub\n");
+      await machine.run("--uninstall --yes");
+    });
+
     test("a port for root only is refused", async () => {
       const { code, output, calls } = await machine.run("hub --port 80");
       expect(output).toContain("port 80 is for root only");
@@ -654,6 +717,10 @@ describe.skipIf(reason !== null)("install.sh", () => {
         "<string>set -a; STATE_DIRECTORY=/var/lib/ollama-connector/hub; . /etc/ollama-connector/hub.env; exec /usr/local/bin/ollama-hub</string>",
       );
       expect(plist).toContain("<key>KeepAlive</key><true/>");
+      expect(machine.read("root/etc/ollama-connector/hub.env")).toContain(
+        "\nSTATE_DIR=/var/lib/ollama-connector/hub\n",
+      );
+      expect(machine.mode("root/var/lib/ollama-connector/hub")).toBe("700");
 
       const between = machine.snapshot();
       const second = await machine.run("hub --from https://mac.test --no-firewall");
@@ -713,7 +780,13 @@ describe.skipIf(reason !== null)("install.sh", () => {
     });
 
     test.each([
-      ["there is no docker", () => become({ without: ["docker"] })],
+      [
+        "there is no docker",
+        () => {
+          become({ without: ["docker"] });
+          machine.write("script/hub/docker-compose.yml", "services: {}\n");
+        },
+      ],
       ["Docker Compose version 2 is needed", () => machine.write("compose1", "")],
       ["the Docker engine does not answer", () => machine.write("no-engine", "")],
       ["there is no hub/docker-compose.yml beside this script", () => machine.remove("script/hub")],
@@ -722,6 +795,15 @@ describe.skipIf(reason !== null)("install.sh", () => {
       const { code, output, calls } = await machine.run("hub --docker");
       expect(output).toContain(message);
       expect({ code, calls }).toEqual({ code: 1, calls: [] });
+    });
+
+    test("a dry run shows the steps on a machine without Docker too", async () => {
+      become({ without: ["docker"] });
+      machine.write("script/hub/docker-compose.yml", "services: {}\n");
+      const { code, output, calls } = await machine.run("hub --docker --dry-run");
+      expect(output).toContain("would look for Docker with Compose 2, and stop here without it");
+      expect(output).toContain("would run: docker compose --file");
+      expect({ code, calls }).toEqual({ code: 0, calls: [] });
     });
 
     test("settings that the program in it refuses are refused before anything is started", async () => {
