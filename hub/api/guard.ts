@@ -1,6 +1,6 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
-import { parseAddress } from "../../shared/address.ts";
+import { type Address, parseAddress } from "../../shared/address.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import type { Logger } from "../../shared/log.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../../shared/protocol.ts";
@@ -56,22 +56,22 @@ export function guard(
     const insane = whyInsane(request);
     if (insane !== null) return refusalFor(path, insane.status, insane.sentence, insane.headers);
 
+    const peer = peerAddress(context.env, request);
+    const source = parseAddress(peer);
+    context.set("source", source);
     const rules = rulesNow(gate);
     const holder: Holder = rules.mode === "open" ? STRANGER : holderOf(context, gate.keys, gate.sessions);
-    const access = judgeAccess(accessRequest(context, path, askedFor, holder), rules);
+    const access = judgeAccess(accessRequest(context, path, askedFor, holder, source), rules);
     if (!access.allowed) {
-      if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
-      tellOnce(access, peerAddress(context.env, request));
+      if (access.why === "source" && source === null) return left(context, requestLog);
+      tellOnce(access, peer);
       // The headers for pages, and Ollama's own answer to one that may not use it, are the business of `cors`.
       const later = access.why === "credential" || access.why === "role" || hasOrigin(access, request);
       if (!later) return refusalFor(path, access.status, access.sentence);
       context.set("refusal", access);
     } else {
       context.set("role", access.as);
-      context.set(
-        "caller",
-        callerOf(holder.key, request, gate, () => peerAddress(context.env, request)),
-      );
+      context.set("caller", callerOf(holder.key, request, gate, peer));
     }
     return next();
   };
@@ -171,12 +171,13 @@ function accessRequest(
   path: string,
   askedFor: ReturnType<typeof roleFinder>,
   { credential }: Holder,
+  source: Address | null,
 ): AccessRequest {
   const { headers, method } = context.req.raw;
   const reads = method === "GET" || method === "HEAD";
   const isPreflight = method === "OPTIONS" && headers.has("access-control-request-method");
   return {
-    source: parseAddress(peerAddress(context.env, context.req.raw)),
+    source,
     host: headers.get("host") ?? "",
     browser: {
       origin: headers.get("origin") ?? "",
@@ -192,10 +193,9 @@ function accessRequest(
 }
 
 /** Whose limits and turns count. */
-function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, source: () => string): Caller {
+function callerOf(key: StoredKey | null, request: Request, { sourceLimits }: Gate, peer: string): Caller {
   if (key === null) {
-    const id = source();
-    return { id, turn: id, weight: 1, limits: sourceLimits, models: null, chat: null };
+    return { id: peer, turn: peer, weight: 1, limits: sourceLimits, models: null, chat: null };
   }
   const user = key.trustUserHeader ? spoken(request, "x-openwebui-user-id") : null;
   return {

@@ -1,11 +1,9 @@
 /** `POST /nodes/heartbeat`, `GET /nodes`, `GET /nodes/{id}`: how a node joins, and how people and scripts see it. */
 
 import type { Context } from "hono";
-import { parseAddress } from "../../shared/address.ts";
 import { describeIssues } from "../../shared/errors.ts";
 import { keyId } from "../../shared/identity.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
-import { peerAddress } from "../../shared/listen.ts";
 import { heartbeat } from "../../shared/protocol.ts";
 import type { Comeback } from "../comeback.ts";
 import type { DigestWatch } from "../digest_watch.ts";
@@ -22,6 +20,8 @@ import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 /** Bytes: ten thousand model names fit. */
 const LARGEST_HEARTBEAT = 16_000_000;
 
+const NO_SOURCE = "whoever sent this heartbeat has hung up: from where it came is not known";
+
 export interface HeartbeatDeps {
   readonly registry: Registry;
   readonly comeback: Pick<Comeback, "heard">;
@@ -33,6 +33,9 @@ export async function receiveHeartbeat(
   context: Context<HubEnv>,
   { registry, comeback, nodeKeys }: HeartbeatDeps,
 ): Promise<Response> {
+  const source = context.get("source") ?? null;
+  // Its addresses are judged by where it came from; a node is still there.
+  if (source === null) return context.json({ detail: NO_SOURCE }, 400);
   const body = await readBody(context, LARGEST_HEARTBEAT);
   if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 16 MB" }, 413);
   const bytes = body.kind === "whole" ? body.bytes : new Uint8Array();
@@ -44,7 +47,7 @@ export async function receiveHeartbeat(
   if (isTooDeep(bytes, DEEPEST_BODY)) return context.json({ detail: NESTED_TOO_DEEPLY }, 400);
   const judgement = nodeKeys.judge(beat.data, bytes, context.req.raw.headers);
   if (judgement.kind === "refused") return context.json({ detail: judgement.detail }, judgement.status);
-  const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
+  const node = registry.heartbeat(beat.data, source);
   if (node !== null) comeback.heard(beat.data);
   const { node_id, boot_id } = beat.data;
   if (node === null && boot_id != null && registry.isReplaced(node_id, boot_id)) {

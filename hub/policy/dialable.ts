@@ -2,7 +2,7 @@
 import { type Address, canBeDialled, scopeOf } from "../../shared/address.ts";
 
 export interface DialFacts {
-  /** Where the heartbeat came from; null when that could not be seen. */
+  /** Where the heartbeat came from; null when that could not be seen: then not from this machine. */
   readonly source: Address | null;
   /** Port the node says it listens on. */
   readonly port: number;
@@ -22,7 +22,7 @@ export function whyNotDialable(address: Address, { source, port, hubPort, isOwn 
   if (address.family === "IPv6" && isTransition(address.text)) return "it stands for an IPv4 address behind a gateway";
   const isLoopback = scopeOf(address) === "loopback";
   // From another machine it names the hub's own one.
-  if (isLoopback && source !== null && scopeOf(source) !== "loopback") return "it is the hub's own loopback";
+  if (isLoopback && (source === null || scopeOf(source) !== "loopback")) return "it is the hub's own loopback";
   if (port === hubPort && (isLoopback || isOwn(address))) return "it is the hub itself";
   return null;
 }

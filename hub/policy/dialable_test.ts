@@ -66,6 +66,12 @@ test("loopback is for a node whose heartbeat came over loopback", () => {
   expect(whyNotDialable(address("::1"), { ...LAN, source: address("::1") })).toBeNull();
 });
 
+test("loopback is for nobody whose source could not be seen", () => {
+  for (const text of ["127.0.0.1", "::1"]) {
+    expect(whyNotDialable(address(text), { ...LAN, source: null })).toBe("it is the hub's own loopback");
+  }
+});
+
 test("the hub's own port is no node's, on loopback or on an address of its machine", () => {
   const own = (text: string, facts: DialFacts) => whyNotDialable(address(text), { ...facts, port: 8000 });
   expect(own("127.0.0.1", LOCAL)).toBe("it is the hub itself");
