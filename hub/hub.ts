@@ -28,7 +28,7 @@ import { createJoinTokens, type JoinTokens } from "./join_tokens.ts";
 import { createLive, type Live } from "./live.ts";
 import { createHubMetrics } from "./metrics.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
-import { addressesOfMachine } from "./own_addresses.ts";
+import { placesOfMachine } from "./own_addresses.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
@@ -103,7 +103,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     liveness,
     ejection: { maxFailures: config.nodeMaxFailures },
     ipPreference: config.ipPreference,
-    place: { hubPort: config.port, isOwn: addressesOfMachine() },
+    place: { hubPort: config.port, whereIs: placesOfMachine(config.trustedNetworks) },
     onUnproven: (node) => prober.prove(node),
     onCapacity: () => waitingRoom.wake(),
     onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),

@@ -107,7 +107,7 @@ describe("of a thousand attempts each", () => {
     const node = nodeOf();
     expect(status(hub, node.write())).toBe(200);
     const bound = hub.keys.keyOf("a");
-    const bare = { text: JSON.stringify({ node_id: "a", port: 9, models: [] }), headers: new Headers() };
+    const bare = { text: JSON.stringify({ node_id: "a", port: 9009, models: [] }), headers: new Headers() };
     expect(statuses(hub, () => bare)).toEqual([409]);
     const thief = nodeOf();
     expect(statuses(hub, () => thief.write())).toEqual([409]);

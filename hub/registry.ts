@@ -42,7 +42,7 @@ const UNFIT_MS = 600_000;
 /** Milliseconds a node that said it is busy is left alone, unless it said how long. */
 const REST_MS = 1_000;
 
-const NOWHERE: HubPlace = { hubPort: null, isOwn: () => false };
+const NOWHERE: HubPlace = { hubPort: null, whereIs: () => "on link" };
 
 /** Replaced boots remembered per node, so that an old process cannot speak for it again. */
 const REMEMBERED_BOOTS = 16;

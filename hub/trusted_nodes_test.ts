@@ -130,7 +130,7 @@ describe("a node that has joined", () => {
     const hub = hubOf(emptyStateFolder());
     const { node } = await nodeOf(hub, { ollamaUrl: ollama.url });
     const { routes } = await online(hub);
-    const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9, models: ["llama3"], boot_id: "evil", seq: 1 };
+    const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9009, models: ["llama3"], boot_id: "evil", seq: 1 };
     const bare = await hub.heartbeat(beat);
     expect(bare.status).toBe(409);
     expect(((await bare.json()) as { detail: string }).detail).toContain("the name a belongs to another key");
@@ -145,7 +145,7 @@ describe("a node that has joined", () => {
     const hub = hubOf(emptyStateFolder());
     await nodeOf(hub, { ollamaUrl: ollama.url });
     await online(hub);
-    const old = { node_id: "old", ipv4: "127.0.0.1", port: 9, models: ["llama3"], metadata: {} };
+    const old = { node_id: "old", ipv4: "127.0.0.1", port: 9009, models: ["llama3"], metadata: {} };
     expect((await hub.heartbeat(old)).status).toBe(200);
     expect((await hub.nodes()).get("old") as unknown).toMatchObject({ identity: "none", key_id: null });
   });
@@ -214,7 +214,7 @@ describe("a hub that is closed to unknown nodes", () => {
     const ollama = await ollamaOf();
     const stateDir = emptyStateFolder();
     const hub = hubOf(stateDir, 0, { JOIN: "closed" });
-    const bare = await hub.heartbeat({ node_id: "old", port: 9, models: [] });
+    const bare = await hub.heartbeat({ node_id: "old", port: 9009, models: [] });
     expect(bare.status).toBe(403);
     const { lines } = await nodeOf(hub, { ollamaUrl: ollama.url });
     await eventually(() => expect(lines.join("\n")).toContain("make a join token at the hub"));
