@@ -7,6 +7,7 @@ import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { readTls, renewalOf } from "../shared/tls.ts";
 import { VERSION } from "../shared/version.ts";
+import { LONG_HEARTBEATS } from "./api/heartbeat.ts";
 import { briefOf } from "./api/logs.ts";
 import { describeNode } from "./api/nodes.ts";
 import { describeQueue } from "./api/queue.ts";
@@ -27,6 +28,7 @@ import { createHappenings } from "./happenings.ts";
 import { createJoinTokens, type JoinTokens } from "./join_tokens.ts";
 import { createLive, type Live } from "./live.ts";
 import { createHubMetrics } from "./metrics.ts";
+import { createNewcomers } from "./newcomers.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { placesOfMachine } from "./own_addresses.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
@@ -127,6 +129,10 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       return node !== undefined && node.intent !== "left" && clock.now() - node.lastHeardAt < liveness.expiredMs;
     },
     onImpostor: (nodeId, detail) => tell({ event: "impostor", nodeId, detail }),
+    onForgotten(nodeId) {
+      registry.forget(nodeId);
+      log.warn({ node_id: nodeId }, `node ${nodeId} and its key were forgotten`);
+    },
     log,
   });
   const tickets = createTickets({ identity, bootId, now: clock.now });
@@ -213,6 +219,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     bootId,
     comeback,
     nodeKeys,
+    newcomers: createNewcomers({ clock, nodes: () => registry.size }),
+    heartbeatBudget: createBodyBudget(LONG_HEARTBEATS),
     tickets,
     requestMs: config.requestTimeout * 1000,
     slowReaderMs: parts.slowReaderMs ?? SLOW_READER_MS,
@@ -258,6 +266,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     live.stop();
     comeback.stop();
     gate.stop();
+    nodeKeys.stop();
     stopping.abort();
     await Promise.race([listener.stop(), Bun.sleep(farewellMs)]);
     await listener.stop(true);

@@ -44,6 +44,13 @@ export function readStateFile(path: string): string | null {
   }
 }
 
+/** Something that changes whenever the file at `path` does; "" where there is none. Throws when that cannot be told. */
+export function stampOf(path: string): string {
+  // One that is replaced has another inode; one that is written twice in a millisecond another time in nanoseconds.
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? "" : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
+}
+
 let written = 0;
 
 /** Writes `text` to a new file beside `path` (0600) and returns its name. Throws when the folder cannot be written. */

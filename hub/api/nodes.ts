@@ -1,62 +1,12 @@
-/** `POST /nodes/heartbeat`, `GET /nodes`, `GET /nodes/{id}`: how a node joins, and how people and scripts see it. */
+/** `GET /nodes`, `GET /nodes/{id}`: a node as people and scripts see it. */
 
-import type { Context } from "hono";
-import { describeIssues } from "../../shared/errors.ts";
 import { keyId } from "../../shared/identity.ts";
-import { parseJsonBytes } from "../../shared/json.ts";
-import { heartbeat } from "../../shared/protocol.ts";
-import type { Comeback } from "../comeback.ts";
 import type { DigestWatch } from "../digest_watch.ts";
 import { modelDetails } from "../model_details.ts";
-import type { NodeKeys } from "../node_keys.ts";
 import { isProven, type NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
 import type { Registry } from "../registry.ts";
-import { isTooDeep } from "../skim_json.ts";
-import { type HubEnv, readBody } from "./body.ts";
-import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
-
-/** Bytes: ten thousand model names fit. */
-const LARGEST_HEARTBEAT = 16_000_000;
-
-const NO_SOURCE = "whoever sent this heartbeat has hung up: from where it came is not known";
-
-export interface HeartbeatDeps {
-  readonly registry: Registry;
-  readonly comeback: Pick<Comeback, "heard">;
-  readonly nodeKeys: Pick<NodeKeys, "judge" | "introduce">;
-}
-
-/** Takes in a node's heartbeat. */
-export async function receiveHeartbeat(
-  context: Context<HubEnv>,
-  { registry, comeback, nodeKeys }: HeartbeatDeps,
-): Promise<Response> {
-  const source = context.get("source") ?? null;
-  // Its addresses are judged by where it came from; a node is still there.
-  if (source === null) return context.json({ detail: NO_SOURCE }, 400);
-  const body = await readBody(context, LARGEST_HEARTBEAT);
-  if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 16 MB" }, 413);
-  const bytes = body.kind === "whole" ? body.bytes : new Uint8Array();
-  const json = parseJsonBytes(bytes);
-  if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
-  const beat = heartbeat.safeParse(json);
-  if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
-  // What is kept of it is written into every answer about nodes.
-  if (isTooDeep(bytes, DEEPEST_BODY)) return context.json({ detail: NESTED_TOO_DEEPLY }, 400);
-  const judgement = nodeKeys.judge(beat.data, bytes, context.req.raw.headers);
-  if (judgement.kind === "refused") return context.json({ detail: judgement.detail }, judgement.status);
-  const node = registry.heartbeat(beat.data, source);
-  if (node !== null) comeback.heard(beat.data);
-  const { node_id, boot_id } = beat.data;
-  if (node === null && boot_id != null && registry.isReplaced(node_id, boot_id)) {
-    const detail = `another agent has taken the name ${node_id}: give each machine a NODE_ID of its own`;
-    return context.json({ detail }, 409);
-  }
-  const { ipv4, ipv6 } = node ?? {};
-  return context.json({ node_id, status: "ok", ipv4, ipv6, ...nodeKeys.introduce(beat.data) });
-}
 
 export interface DescribeDeps {
   readonly liveness: LivenessLimits;

@@ -53,6 +53,17 @@ export function isNear(source: Address | null, trusted: Networks): boolean {
   return scope === "loopback" || scope === "private" || scope === "link-local" || isIn(trusted, source);
 }
 
+/**
+ * Whose an address is, as far as sharing goes: itself, and of IPv6 the /64 it lies in, of which every machine can use as
+ * many addresses as it likes.
+ */
+export function sourceOf(address: Address): string {
+  if (address.family === "IPv4" || scopeOf(address) === "loopback") return address.text;
+  const [, zone = ""] = /(%.*)$/.exec(address.text) ?? [];
+  const groups = bitsOf(address).slice(0, 64).match(/.{16}/g);
+  return `${groups?.map((group) => Number.parseInt(group, 2).toString(16)).join(":")}::/64${zone}`;
+}
+
 function bitsOf({ family, text }: Address): string {
   if (family === "IPv4")
     return text

@@ -240,7 +240,10 @@ export const FLEET: Chapter = {
           "The name belongs to another key, the heartbeat was heard before, or the node trusts another hub.",
           "this heartbeat was heard before, or comes after a newer one",
         ),
-        413: detailAnswer("The heartbeat is too large.", "A heartbeat is larger than 16 MB"),
+        413: detailAnswer(
+          "The heartbeat is too large: 2 MB, or 64 kB of a node the hub does not know.",
+          "A heartbeat is larger than 2 MB",
+        ),
         428: detailAnswer(
           "It was signed for an earlier start of the hub: sign it for the one in `X-Hub-Boot-Id`.",
           "sign the heartbeat for this start of the hub",
