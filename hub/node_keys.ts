@@ -79,7 +79,8 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
     }
     const detail =
       `${how}: the name ${id} belongs to another key here. If that machine was set up anew, forget the old one ` +
-      `at the hub (DELETE /nodes/${id}); if it is another machine, give it a NODE_ID of its own`;
+      `on the hub's machine (ollama-hub node forget ${id}, or DELETE /nodes/${id}); if it is another machine, give it a ` +
+      "NODE_ID of its own";
     return { kind: "refused", status: 409, detail };
   }
 

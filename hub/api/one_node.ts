@@ -71,7 +71,8 @@ function passError(visit: Visit, sent: Answered, body: Uint8Array): Response {
   const { node, status, headers } = sent;
   const words = wordsIn(body);
   sent.end(words ?? withoutWords(status));
-  if (words === null) return visit.refuse(nativeError(502, `${node.id}: ${withoutWords(status)}`), [node]);
+  if (words === null && body.byteLength > 0)
+    return visit.refuse(nativeError(502, `${node.id}: ${withoutWords(status)}`), [node]);
   // The agent's own words, which are not in Ollama's shape.
   if (detailIn(parseJsonBytes(body)) !== null) return visit.refuse(nativeError(status, `${node.id}: ${words}`), [node]);
   return visit.answer({ status, headers, body: body.byteLength > 0 ? body : null }, [node], words);

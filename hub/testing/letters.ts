@@ -1,6 +1,6 @@
 /** Heartbeats as nodes write and sign them, and a hub that judges them, without sockets. For tests. */
 import { createHubTrust } from "../../node/hub_trust.ts";
-import { type Identity, newIdentity } from "../../shared/identity.ts";
+import { type Identity, newIdentity, readRotations } from "../../shared/identity.ts";
 import { silentLogger } from "../../shared/log.ts";
 import { heartbeat, heartbeatAnswer } from "../../shared/protocol.ts";
 import { fakeClock } from "../../shared/testing/fake_clock.ts";
@@ -25,7 +25,7 @@ export function hubIn(
   const joinTokens = createJoinTokens({ stateDir, hubId: identity.id, mode, wall: clock.wall });
   const keys = createNodeKeys({
     identity,
-    rotations: [],
+    rotations: readRotations(stateDir, "hub"),
     stateDir,
     bootId,
     clock,

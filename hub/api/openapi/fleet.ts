@@ -114,7 +114,7 @@ export const queueAnswer = z.object({
 const nodes = z.array(nodeAnswer);
 
 /** Of DELETE /nodes/{id}. */
-const forgottenAnswer = z.object({ node_id: z.string(), status: z.literal("forgotten") });
+const forgottenAnswer = z.object({ node_id: z.string(), status: z.literal("forgotten"), detail: z.string() });
 
 const EXAMPLE_BEAT = {
   node_id: "attic",
@@ -196,11 +196,16 @@ export const FLEET: Chapter = {
         200: {
           description: "It is forgotten.",
           content: { "application/json": forgottenAnswer },
-          example: { node_id: "old-laptop", status: "forgotten" },
+          example: {
+            node_id: "old-laptop",
+            status: "forgotten",
+            detail: "a node that still runs comes back with its next heartbeat: stop it first",
+          },
         },
         403: detailAnswer(
           "It was asked for from another machine, and the hub has no API keys.",
-          "without API keys a node can be forgotten from the hub's own machine only",
+          "without API keys a node can be forgotten from the hub's own machine only: call it at localhost there, or type " +
+            "ollama-hub node forget NAME with the hub's STATE_DIR, in its container where it has one",
         ),
         404: detailAnswer("There is no such node, and no key of one.", "Node not found"),
       },
