@@ -34,6 +34,7 @@ import type { HubMetrics } from "./metrics.ts";
 import type { Newcomers } from "./newcomers.ts";
 import type { NodeKeys } from "./node_keys.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
+import type { createRefusedBeats } from "./refused_beats.ts";
 import type { Stats } from "./stats.ts";
 
 export interface HubAppDeps extends ManageDeps, GuardDeps {
@@ -46,6 +47,7 @@ export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly comeback: Pick<Comeback, "heard" | "underWay">;
   readonly nodeKeys: NodeKeys;
   readonly newcomers: Newcomers;
+  readonly refusedBeats: ReturnType<typeof createRefusedBeats>;
   /** What long heartbeats may take at a time. */
   readonly heartbeatBudget: BodyBudget;
   /** New at every start of the hub; nodes register again when it changes. */

@@ -32,6 +32,7 @@ import { createNewcomers } from "./newcomers.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { placesOfMachine } from "./own_addresses.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
+import { createRefusedBeats } from "./refused_beats.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
@@ -128,7 +129,10 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       const node = registry.get(id);
       return node !== undefined && node.intent !== "left" && clock.now() - node.lastHeardAt < liveness.expiredMs;
     },
-    onImpostor: (nodeId, detail) => tell({ event: "impostor", nodeId, detail }),
+    onImpostor(nodeId, detail) {
+      registry.spokenFor(nodeId, detail);
+      tell({ event: "impostor", nodeId, detail });
+    },
     onForgotten(nodeId) {
       registry.forget(nodeId);
       log.warn({ node_id: nodeId }, `node ${nodeId} and its key were forgotten`);
@@ -220,6 +224,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     comeback,
     nodeKeys,
     newcomers: createNewcomers({ clock, nodes: () => registry.size }),
+    refusedBeats: createRefusedBeats(clock, log),
     heartbeatBudget: createBodyBudget(LONG_HEARTBEATS),
     tickets,
     requestMs: config.requestTimeout * 1000,

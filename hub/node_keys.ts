@@ -31,7 +31,7 @@ type RefusalStatus = 401 | 403 | 409 | 428 | 429;
 /** Whether a heartbeat may be taken in, and what is to be answered where not. */
 export type Judgement =
   | { readonly kind: "taken" }
-  | { readonly kind: "refused"; readonly status: RefusalStatus; readonly detail: string };
+  | { readonly kind: "refused"; readonly status: RefusalStatus; readonly detail: string; readonly told?: true };
 
 export interface NodeKeys {
   /** True for a heartbeat with these headers that may be long: of a node this hub knows, or may let in. */
@@ -41,6 +41,8 @@ export interface NodeKeys {
    * says why there is no room for a name nobody has shown a token for, null where there is.
    */
   judge(beat: Heartbeat, body: Uint8Array, headers: Headers, whyFull?: () => string | null): Judgement;
+  /** Somebody spoke for node `id` who may not, as `how` says: told of once a minute. */
+  alarm(id: string, how: string): void;
   /** What the answer to a heartbeat that was taken says of this hub; nothing for an older agent. */
   introduce(beat: Heartbeat): Pick<HeartbeatAnswer, "hub">;
   /**
@@ -70,18 +72,21 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
     return binding && (binding.kept || deps.isPresent(id)) ? binding : null;
   }
 
-  function impostor(id: string, how: string): Judgement {
+  function alarm(id: string, how: string): void {
     const now = clock.now();
-    if (now - (alarmedAt.get(id) ?? Number.NEGATIVE_INFINITY) >= ALARM_EVERY_MS) {
-      alarmedAt.set(id, now);
-      if (alarmedAt.size > MOST_BINDINGS) alarmedAt.delete(alarmedAt.keys().next().value ?? "");
-      deps.onImpostor(id, how);
-    }
+    if (now - (alarmedAt.get(id) ?? Number.NEGATIVE_INFINITY) < ALARM_EVERY_MS) return;
+    alarmedAt.set(id, now);
+    if (alarmedAt.size > MOST_BINDINGS) alarmedAt.delete(alarmedAt.keys().next().value ?? "");
+    deps.onImpostor(id, how);
+  }
+
+  function impostor(id: string, how: string): Judgement {
+    alarm(id, how);
     const detail =
       `${how}: the name ${id} belongs to another key here. If that machine was set up anew, forget the old one ` +
       `on the hub's machine (ollama-hub node forget ${id}, or DELETE /nodes/${id}); if it is another machine, give it a ` +
       "NODE_ID of its own";
-    return { kind: "refused", status: 409, detail };
+    return { kind: "refused", status: 409, detail, told: true };
   }
 
   function refuse(status: RefusalStatus, detail: string): Judgement {
@@ -158,6 +163,7 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
       bindings.bind(id, key, beat.key_kept ?? true);
       return taken;
     },
+    alarm,
     introduce({ public_key, node_id, boot_id, seq }) {
       if (public_key == null) return {};
       const hub = { public_key: identity.publicKey, boot_id: bootId, time_ms: Math.round(clock.now()) };

@@ -119,6 +119,12 @@ export function createRegistry(options: RegistryOptions) {
       return node !== undefined && isReplaced(node, bootId);
     },
 
+    /** Somebody else spoke in the node's name and was refused. */
+    spokenFor(id: string, detail: string): void {
+      const node = nodes.get(id);
+      if (node) node.impostor = { at: clock.wall().toISOString(), detail };
+    },
+
     /** Every node, in the order in which they joined. */
     all: (): Iterable<NodeRecord> => nodes.values(),
 

@@ -140,6 +140,19 @@ describe("a node that has joined", () => {
     expect((await hub.job(BODY)).headers.get("x-node-id")).toBe(node.nodeId);
   });
 
+  test("that runs twice with one key is told of, once", async () => {
+    const hub = hubOf(emptyStateFolder());
+    const say = async (boot: string, seq: number) => {
+      const beat = { node_id: "twin", ipv4: "127.0.0.1", port: 9009, models: ["llama3"], boot_id: boot, seq };
+      return (await hub.heartbeat(beat)).status;
+    };
+    expect([await say("one", 1), await say("two", 1), await say("one", 2), await say("one", 3)]).toEqual([
+      200, 200, 409, 409,
+    ]);
+    const node = (await (await fetch(`${hub.url}/nodes/twin`)).json()) as { impostor: { detail: string } };
+    expect(node.impostor.detail).toContain("two agents run by this name");
+  });
+
   test("may be replaced by an older agent never, and joins beside one", async () => {
     const ollama = await ollamaOf();
     const hub = hubOf(emptyStateFolder());

@@ -8,6 +8,7 @@ import { type BodyBudget, SMALL_BODY } from "../body_budget.ts";
 import type { Comeback } from "../comeback.ts";
 import type { Newcomers } from "../newcomers.ts";
 import type { NodeKeys } from "../node_keys.ts";
+import type { createRefusedBeats } from "../refused_beats.ts";
 import type { Registry } from "../registry.ts";
 import { isTooDeep } from "../skim_json.ts";
 import { type HubEnv, readBody, releaser } from "./body.ts";
@@ -18,13 +19,15 @@ const LARGEST_HEARTBEAT = 2_000_000;
 /** Bytes of long heartbeats that are read at a time; a budget of their own, so that nodes and callers never wait for each other. */
 export const LONG_HEARTBEATS = 32_000_000;
 
+const TWINS = "two agents run by this name: give each machine a NODE_ID and a STATE_DIR of its own";
 const NO_SOURCE = "whoever sent this heartbeat has hung up: from where it came is not known";
 
 export interface HeartbeatDeps {
   readonly registry: Registry;
   readonly comeback: Pick<Comeback, "heard">;
-  readonly nodeKeys: Pick<NodeKeys, "judge" | "introduce" | "mayBeLong">;
+  readonly nodeKeys: Pick<NodeKeys, "judge" | "introduce" | "mayBeLong" | "alarm">;
   readonly newcomers: Newcomers;
+  readonly refusedBeats: ReturnType<typeof createRefusedBeats>;
   readonly heartbeatBudget: BodyBudget;
 }
 
@@ -59,7 +62,7 @@ function takeIn(
   context: Context<HubEnv>,
   bytes: Uint8Array,
   source: Address,
-  { registry, comeback, nodeKeys, newcomers }: HeartbeatDeps,
+  { registry, comeback, nodeKeys, newcomers, refusedBeats }: HeartbeatDeps,
 ): Response {
   const json = parseJsonBytes(bytes);
   if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
@@ -70,10 +73,17 @@ function takeIn(
   const { node_id, boot_id } = beat.data;
   const whyFull = () => (registry.get(node_id) === undefined ? newcomers.whyNot(source) : null);
   const judgement = nodeKeys.judge(beat.data, bytes, context.req.raw.headers, whyFull);
-  if (judgement.kind === "refused") return context.json({ detail: judgement.detail }, judgement.status);
+  if (judgement.kind === "refused") {
+    const { status, detail, told } = judgement;
+    // 428 is how every heartbeat after a restart of the hub begins.
+    if (!told && status !== 428) refusedBeats.note(node_id, source.text, status, detail);
+    return context.json({ detail }, status);
+  }
   const node = registry.heartbeat(beat.data, source);
   if (node !== null) comeback.heard(beat.data);
   if (node === null && boot_id != null && registry.isReplaced(node_id, boot_id)) {
+    // One that is being replaced may still say that it goes.
+    if (beat.data.intent !== "left" && beat.data.intent !== "draining") nodeKeys.alarm(node_id, TWINS);
     const detail = `another agent has taken the name ${node_id}: give each machine a NODE_ID of its own`;
     return context.json({ detail }, 409);
   }

@@ -64,5 +64,7 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     /** "key": its heartbeats are signed; "none": an older agent, whose name anybody may take. */
     identity: node.publicKey === null ? "none" : "key",
     key_id: node.publicKey === null ? null : keyId(node.publicKey),
+    /** When somebody else spoke in its name last, and was refused: `{at, detail}`. */
+    impostor: node.impostor,
   };
 }

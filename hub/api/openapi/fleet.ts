@@ -86,6 +86,10 @@ export const nodeAnswer = z.object({
       "`key`: its heartbeats are signed, and its name is its own. `none`: an older agent, whose name anybody may take.",
     ),
   key_id: z.string().nullable().describe("Which key that is: the start of its hash."),
+  impostor: z
+    .object({ at: z.string().describe("ISO time."), detail: z.string() })
+    .nullable()
+    .describe("When somebody else spoke in its name last and was refused, or a second agent did with its key."),
 }) satisfies z.ZodType<ReturnType<typeof describeNode>>;
 
 const modelQueue = z.object({
