@@ -31,6 +31,7 @@ import { createHubMetrics } from "./metrics.ts";
 import { createNewcomers } from "./newcomers.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { placesOfMachine } from "./own_addresses.ts";
+import { paceProofs } from "./paced_proofs.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createRefusedBeats } from "./refused_beats.ts";
 import { createRegistry, type Registry } from "./registry.ts";
@@ -107,10 +108,15 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     ejection: { maxFailures: config.nodeMaxFailures },
     ipPreference: config.ipPreference,
     place: { hubPort: config.port, whereIs: placesOfMachine(config.trustedNetworks) },
-    onUnproven: (node) => prober.prove(node),
+    onUnproven: (node) => askForProof(node),
     onCapacity: () => waitingRoom.wake(),
     onModels: () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags }))),
     onEvent: tell,
+  });
+  const askForProof = paceProofs({
+    clock,
+    prove: (node) => prober.prove(node),
+    isThere: (node) => registry.get(node.id) === node && !stopping.signal.aborted,
   });
   const joinTokens = createJoinTokens({
     stateDir: config.stateDir,
