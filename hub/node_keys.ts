@@ -81,7 +81,7 @@ export function createNodeKeys(deps: NodeKeysDeps): NodeKeys {
   }
 
   function impostor(id: string, how: string): Judgement {
-    alarm(id, how);
+    alarm(id, `${how}: was that machine set up anew, ollama-hub node forget ${id}; else give it another NODE_ID`);
     const detail =
       `${how}: the name ${id} belongs to another key here. If that machine was set up anew, forget the old one ` +
       `on the hub's machine (ollama-hub node forget ${id}, or DELETE /nodes/${id}); if it is another machine, give it a ` +

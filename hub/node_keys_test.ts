@@ -95,7 +95,7 @@ test("the alarm about a name comes once a minute, whatever is tried", () => {
   const kept = keptIdentity();
   expect(status(hub, nodeOf("a", kept).write())).toBe(200);
   statuses(hub, () => nodeOf().write());
-  expect(hub.alarms).toEqual(["a: the heartbeat is signed with another key"]);
+  expect(hub.alarms).toEqual([expect.stringContaining("a: the heartbeat is signed with another key")]);
 });
 
 test("the hub's answer shows that it has its key, and the node takes no other hub for it", () => {

@@ -40,8 +40,8 @@ export interface NodeRecord extends NodeFacts {
   readonly publicKey: string | null;
   /** Origins of its routes at which it has proven to be; one without a key cannot, and need not. */
   readonly proven: ReadonlySet<string>;
-  /** When somebody else spoke in its name last and was refused, and how; null for never. */
-  readonly impostor: { readonly at: string; readonly detail: string } | null;
+  /** When somebody else spoke in its name last and was refused, and how, also in monotonic ms; null for never. */
+  readonly impostor: { readonly at: string; readonly detail: string; readonly heardAt: number } | null;
   readonly agentVersion: string | null;
   readonly ollamaVersion: string | null;
   /** The entries of its Ollama's own lists: models on disk, models in memory. */

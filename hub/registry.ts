@@ -122,7 +122,7 @@ export function createRegistry(options: RegistryOptions) {
     /** Somebody else spoke in the node's name and was refused. */
     spokenFor(id: string, detail: string): void {
       const node = nodes.get(id);
-      if (node) node.impostor = { at: clock.wall().toISOString(), detail };
+      if (node) node.impostor = { at: clock.wall().toISOString(), detail, heardAt: clock.now() };
     },
 
     /** Every node, in the order in which they joined. */

@@ -64,7 +64,14 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     /** "key": its heartbeats are signed; "none": an older agent, whose name anybody may take. */
     identity: node.publicKey === null ? "none" : "key",
     key_id: node.publicKey === null ? null : keyId(node.publicKey),
-    /** When somebody else spoke in its name last, and was refused: `{at, detail}`. */
-    impostor: node.impostor,
+    /** When somebody else spoke in its name within a day, and was refused: `{at, detail}`. */
+    impostor: impostorOf(node, now),
   };
+}
+
+const DAY_MS = 86_400_000;
+
+/** After a day nobody looks for whoever it was. */
+function impostorOf({ impostor }: NodeRecord, now: number): { at: string; detail: string } | null {
+  return impostor === null || now - impostor.heardAt > DAY_MS ? null : { at: impostor.at, detail: impostor.detail };
 }

@@ -89,7 +89,7 @@ export const nodeAnswer = z.object({
   impostor: z
     .object({ at: z.string().describe("ISO time."), detail: z.string() })
     .nullable()
-    .describe("When somebody else spoke in its name last and was refused, or a second agent did with its key."),
+    .describe("When somebody else spoke in its name within a day and was refused, or a second agent did with its key."),
 }) satisfies z.ZodType<ReturnType<typeof describeNode>>;
 
 const modelQueue = z.object({
