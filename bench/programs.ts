@@ -97,12 +97,21 @@ function kill(pids: readonly number[]): void {
   }
 }
 
+/** Ports below those that a kernel gives away: nobody gets one in the moment before it is used. */
+const FIRST_PORT = 10_000;
+const LAST_PORT = 32_000;
+
 /** A port that nobody listens on now. */
 export function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      return port;
+    } catch {
+      // Taken: another one.
+    }
+  }
 }
 
 /** Milliseconds from now until `url` answers with 200. Rejects when `program` ends before or takes too long. */

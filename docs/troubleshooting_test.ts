@@ -139,7 +139,7 @@ const states = async () => {
 
   // A node nobody reaches: its heartbeats come, and nothing listens on its port.
   const closed = hub(short);
-  const heartbeat = { node_id: "behind-a-router", port: 9, models: ["llama3:latest"], agent_version: "1", slots: 1 };
+  const heartbeat = { node_id: "behind-a-router", port: 9009, models: ["llama3:latest"], agent_version: "1", slots: 1 };
   await closed.heartbeat(heartbeat);
   await hear(await closed.job(job()));
   await eventually(async () => {

@@ -12,25 +12,29 @@ import { eventsRoute } from "./api/events.ts";
 import { explainRoute } from "./api/explain.ts";
 import { forgetNode } from "./api/forget.ts";
 import { admit, type GuardDeps, guard } from "./api/guard.ts";
+import { receiveHeartbeat } from "./api/heartbeat.ts";
 import { jobsRoute } from "./api/jobs.ts";
 import { listRoutes } from "./api/lists.ts";
 import { loginRoutes } from "./api/login.ts";
 import { logsRoutes } from "./api/logs.ts";
 import { manageRoutes } from "./api/manage.ts";
 import { metricsRoute } from "./api/metrics.ts";
-import { describeNode, listNodes, receiveHeartbeat } from "./api/nodes.ts";
+import { describeNode, listNodes } from "./api/nodes.ts";
 import { servedRoutes } from "./api/ollama.ts";
 import { queueRoute } from "./api/queue.ts";
 import { serve } from "./api/serve.ts";
 import { statsRoute } from "./api/stats.ts";
 import { strictMethods, unrouted } from "./api/unrouted.ts";
 import type { ManageDeps } from "./api/visit.ts";
+import type { BodyBudget } from "./body_budget.ts";
 import type { Comeback } from "./comeback.ts";
 import type { DigestWatch } from "./digest_watch.ts";
 import type { Live } from "./live.ts";
 import type { HubMetrics } from "./metrics.ts";
+import type { Newcomers } from "./newcomers.ts";
 import type { NodeKeys } from "./node_keys.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
+import type { createRefusedBeats } from "./refused_beats.ts";
 import type { Stats } from "./stats.ts";
 
 export interface HubAppDeps extends ManageDeps, GuardDeps {
@@ -42,6 +46,10 @@ export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly metrics: Pick<HubMetrics, "text">;
   readonly comeback: Pick<Comeback, "heard" | "underWay">;
   readonly nodeKeys: NodeKeys;
+  readonly newcomers: Newcomers;
+  readonly refusedBeats: ReturnType<typeof createRefusedBeats>;
+  /** What long heartbeats may take at a time. */
+  readonly heartbeatBudget: BodyBudget;
   /** New at every start of the hub; nodes register again when it changes. */
   readonly bootId: string;
 }

@@ -44,10 +44,15 @@ test.each<[words: string, body: string, status: number, detail: string]>([
   ["that is empty", "", 400, "The body is not valid JSON"],
   ["without a port", JSON.stringify({ ...beat, port: undefined }), 400, "port: is required (number)"],
   ["with port 0", JSON.stringify({ ...beat, port: 0 }), 400, "port: Too small: expected number to be >=1"],
-  ["larger than 16 MB", " ".repeat(16_000_001), 413, "A heartbeat is larger than 16 MB"],
+  [
+    "of a stranger larger than 64 kB",
+    " ".repeat(65_537),
+    413,
+    "A heartbeat is larger than 64 kB, and its sender is no node this hub knows: only a node with a key may say more",
+  ],
   [
     "with metadata nested without end",
-    JSON.stringify(beat).replace("{}", `{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}`),
+    JSON.stringify(beat).replace("{}", `{"a":${"[".repeat(30_000)}${"]".repeat(30_000)}}`),
     400,
     "metadata: expected at most 16 kB of JSON",
   ],

@@ -1,12 +1,14 @@
-/** `ollama-hub key …` and `ollama-hub token …`: handing out and taking back what lets callers and nodes in. */
+/** The commands of `ollama-hub`: handing out and taking back what lets callers and nodes in. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadIdentity } from "../shared/identity.ts";
 import { ConfigError, type Environment } from "../shared/settings.ts";
+import { aligned, Mistake, onlyOne } from "./command_words.ts";
 import { type HubConfig, readHubConfig } from "./config.ts";
 import { createJoinTokens, type JoinTokens, NEW_TOKEN } from "./join_tokens.ts";
 import { changeKeys, keysPath, loadPepper, macOf, newSecret, readKeys, type StoredKey, storedKey } from "./key_file.ts";
+import { identityCommand, nodeCommand } from "./node_command.ts";
 import { INSTALLED, type Service, withServiceState } from "./service_state.ts";
 
 export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--models A,B*] [--rpm N] [--concurrent N] [--tokens-per-day N]
@@ -16,6 +18,9 @@ export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--m
   ollama-hub token create [--uses N] [--ttl 24h] [--node NAME]
   ollama-hub token list
   ollama-hub token revoke ID
+  ollama-hub node list
+  ollama-hub node forget NAME
+  ollama-hub identity rotate
 `;
 
 export interface CommandEnvironment {
@@ -30,11 +35,8 @@ export interface CommandEnvironment {
 
 /** True when the first of the program's arguments is a command rather than an option of the hub itself. */
 export function isCommand(args: readonly string[]): boolean {
-  return args[0] === "key" || args[0] === "token";
+  return ["key", "token", "node", "identity"].includes(args[0] ?? "");
 }
-
-/** What was typed makes no sense, or names what is not there. */
-class Mistake extends Error {}
 
 /** Runs the command in `args` and returns the exit code: 0, 1 where it could not be done, 2 where it makes no sense. */
 export function runCommand(args: readonly string[], about: CommandEnvironment): number {
@@ -49,6 +51,8 @@ export function runCommand(args: readonly string[], about: CommandEnvironment): 
     if (command === "key add") addKey(stateDir, rest, about);
     else if (command === "key list") listKeys(stateDir, rest, about);
     else if (command === "key revoke") revokeKey(stateDir, rest, about);
+    else if (what === "node") nodeCommand(verb, rest, { stateDir, mode: joining }, about);
+    else if (what === "identity") identityCommand(verb, rest, stateDir, about);
     else if (what === "token") token(verb, rest, { stateDir, mode: joining }, about);
     else throw new Mistake(`ollama-hub key add, list or revoke, not "${verb ?? ""}"`);
     return 0;
@@ -213,12 +217,6 @@ function token(
   throw new Mistake(`ollama-hub token create, list or revoke, not "${verb ?? ""}"`);
 }
 
-function onlyOne(args: readonly string[], wanted: string): string {
-  const [one, ...more] = args;
-  if (one === undefined || more.length > 0 || one.startsWith("-")) throw new Mistake(wanted);
-  return one;
-}
-
 function numberOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   const value = Number(text);
@@ -235,16 +233,4 @@ function expiryOf(text: string, now: Date): Date {
   if (Number.isNaN(at.getTime()) || at <= now)
     throw new Mistake(`"${text}" is no time to come such as 30d, 24h or 2027-01-31`);
   return at;
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

@@ -5,6 +5,9 @@ import type { FleetEvent } from "./fleet_event.ts";
 /** Happenings that are kept. */
 export const KEPT_HAPPENINGS = 50;
 
+/** Of these, refused takeovers that whatever else happens does not push out: joins cost a stranger nothing. */
+export const KEPT_ALARMS = 10;
+
 /** One of them as the dashboard gets it. */
 export interface Happening {
   /** ISO. */
@@ -24,11 +27,18 @@ export interface Happenings {
 /** An empty list. */
 export function createHappenings(clock: Pick<Clock, "wall">): Happenings {
   const kept: Happening[] = [];
+
+  function oldestToGo(): number {
+    const isAlarm = ({ event }: Happening) => event === "impostor";
+    const spared = kept.filter(isAlarm).length <= KEPT_ALARMS;
+    return spared ? kept.findLastIndex((each) => !isAlarm(each)) : kept.findLastIndex(isAlarm);
+  }
+
   return {
     add({ event, nodeId, detail }) {
       const happening = { at: clock.wall().toISOString(), event, node_id: nodeId, detail };
       kept.unshift(happening);
-      if (kept.length > KEPT_HAPPENINGS) kept.pop();
+      if (kept.length > KEPT_HAPPENINGS) kept.splice(oldestToGo(), 1);
       return happening;
     },
     newest: () => [...kept],

@@ -7,7 +7,7 @@ import { type Entry, isProven, routesTo } from "./node_record.ts";
 import { type DialFacts, whyNotDialable } from "./policy/dialable.ts";
 
 /** What the hub knows of itself when it judges an address. */
-export type HubPlace = Pick<DialFacts, "hubPort" | "isOwn">;
+export type HubPlace = Pick<DialFacts, "hubPort" | "whereIs">;
 
 /**
  * Takes `beat` into `node`; true when it has other manifests than before. The address it came from, `source`, replaces
@@ -32,7 +32,7 @@ export function takeHeartbeat(
   node.ipv4 = ipv4;
   node.ipv6 = ipv6;
   node.port = beat.port;
-  const facts = { ...place, source: node.source, port: beat.port };
+  const facts = { ...place, source: node.source, port: beat.port, hasKey: key !== null };
   node.routes = routesTo(
     [ipv6, ipv4],
     beat.port,

@@ -8,6 +8,7 @@ import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { readTls, renewalOf } from "../shared/tls.ts";
 import { VERSION } from "../shared/version.ts";
+import { LONG_HEARTBEATS } from "./api/heartbeat.ts";
 import { briefOf } from "./api/logs.ts";
 import { describeNode } from "./api/nodes.ts";
 import { describeQueue } from "./api/queue.ts";
@@ -28,10 +29,13 @@ import { createHappenings } from "./happenings.ts";
 import { createJoinTokens, type JoinTokens } from "./join_tokens.ts";
 import { createLive, type Live } from "./live.ts";
 import { createHubMetrics } from "./metrics.ts";
+import { createNewcomers } from "./newcomers.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
-import { addressesOfMachine } from "./own_addresses.ts";
+import { placesOfMachine } from "./own_addresses.ts";
+import { paceProofs } from "./paced_proofs.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createProvenFetch } from "./proven_fetch.ts";
+import { createRefusedBeats } from "./refused_beats.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
@@ -110,11 +114,16 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     liveness,
     ejection: { maxFailures: config.nodeMaxFailures },
     ipPreference: config.ipPreference,
-    place: { hubPort: config.port, isOwn: addressesOfMachine() },
-    onUnproven: (node) => prober.prove(node),
+    place: { hubPort: config.port, whereIs: placesOfMachine(config.trustedNetworks) },
+    onUnproven: (node) => askForProof(node),
     onCapacity: (node) => waitingRoom.wake(node?.models),
     onModels: () => (registry.size > MANY_NODES ? lookAtDigests.want() : lookAtDigestsNow()),
     onEvent: tell,
+  });
+  const askForProof = paceProofs({
+    clock,
+    prove: (node) => prober.prove(node),
+    isThere: (node) => registry.get(node.id) === node && !stopping.signal.aborted,
   });
   const fetch = createProvenFetch({
     fetch: plainFetch,
@@ -139,7 +148,14 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       const node = registry.get(id);
       return node !== undefined && node.intent !== "left" && clock.now() - node.lastHeardAt < liveness.expiredMs;
     },
-    onImpostor: (nodeId, detail) => tell({ event: "impostor", nodeId, detail }),
+    onImpostor(nodeId, detail) {
+      registry.spokenFor(nodeId, detail);
+      tell({ event: "impostor", nodeId, detail });
+    },
+    onForgotten(nodeId) {
+      registry.forget(nodeId);
+      log.warn({ node_id: nodeId }, `node ${nodeId} and its key were forgotten`);
+    },
     log,
   });
   const tickets = createTickets({ identity, bootId, now: clock.now });
@@ -227,6 +243,9 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     bootId,
     comeback,
     nodeKeys,
+    newcomers: createNewcomers({ clock, nodes: () => registry.size }),
+    refusedBeats: createRefusedBeats(clock, log),
+    heartbeatBudget: createBodyBudget(LONG_HEARTBEATS),
     tickets,
     requestMs: config.requestTimeout * 1000,
     slowReaderMs: parts.slowReaderMs ?? SLOW_READER_MS,

@@ -53,8 +53,13 @@ export interface JoinTokens {
   revoke(id: string): boolean;
   /** True when an unknown node needs one. */
   isClosed(): boolean;
-  /** Uses a token for node `nodeId`: `shown` is its header, `signed` what the node signed. Null when it was good, else a sentence. */
-  use(shown: string, signed: string, nodeId: string): string | null;
+  /** True when the header `shown` names a token that is kept; whether it is good, `use` finds out. */
+  knows(shown: string): boolean;
+  /**
+   * Uses a token for node `nodeId`: `shown` is its header, `signed` what the node signed; one made before `since`, wall
+   * milliseconds, will not do. Null when it was good, else a sentence.
+   */
+  use(shown: string, signed: string, nodeId: string, since?: number | null): string | null;
 }
 
 /** What a new token is unless told otherwise. */
@@ -138,7 +143,12 @@ export function createJoinTokens({ stateDir, hubId, mode, wall, now = performanc
     },
     // A file that is broken is not as if there were none: that would open the hub.
     isClosed: () => mode === "closed" || (mode === "auto" && recent() !== null),
-    use(shown, signed, nodeId) {
+    knows(shown) {
+      const tokens = shown === "" ? null : fileOrBroken();
+      const id = shown.split(".", 1)[0];
+      return Array.isArray(tokens) && tokens.some((token) => token.id === id);
+    },
+    use(shown, signed, nodeId, since = null) {
       if (shown === "") {
         return (
           "this hub takes no unknown nodes: make a join token at the hub (ollama-hub token create) and start the node " +
@@ -153,6 +163,12 @@ export function createJoinTokens({ stateDir, hubId, mode, wall, now = performanc
       if (token.node !== null && token.node !== nodeId) return `the join token is for node ${token.node} only`;
       if (wall().getTime() > Date.parse(token.expires)) return `the join token expired at ${token.expires}`;
       if (token.uses < 1) return "the join token is used up";
+      if (since !== null && Date.parse(token.created) <= since) {
+        return (
+          `node ${nodeId} was forgotten at this hub after the join token had been made: to let it in again, make a new one ` +
+          "(ollama-hub token create)"
+        );
+      }
       change((tokens) => tokens.map((each) => (each.id === id ? { ...each, uses: each.uses - 1 } : each)));
       return null;
     },

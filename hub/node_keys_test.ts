@@ -1,106 +1,10 @@
 /** Whose heartbeat is taken in under whose name: takeovers and replays, a thousand times each. */
 import { describe, expect, test } from "bun:test";
-import { createHubTrust } from "../node/hub_trust.ts";
-import { type Identity, newIdentity } from "../shared/identity.ts";
-import { silentLogger } from "../shared/log.ts";
-import { HEADERS, heartbeat, heartbeatAnswer } from "../shared/protocol.ts";
-import { fakeClock } from "../shared/testing/fake_clock.ts";
+import { newIdentity } from "../shared/identity.ts";
+import { HEADERS } from "../shared/protocol.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
-import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
-import { createNodeKeys } from "./node_keys.ts";
-
-const TRIES = 1_000;
-
-/** A hub as far as its nodes' keys go; `restart` keeps its folder. */
-function hubIn(
-  stateDir = emptyStateFolder(),
-  identity = newIdentity(),
-  bootId = "hub-1",
-  mode: "auto" | "open" = "auto",
-) {
-  const clock = fakeClock();
-  const alarms: string[] = [];
-  const present = new Set<string>();
-  const joinTokens = createJoinTokens({ stateDir, hubId: identity.id, mode, wall: clock.wall });
-  const keys = createNodeKeys({
-    identity,
-    rotations: [],
-    stateDir,
-    bootId,
-    clock,
-    joinTokens,
-    isPresent: (id) => present.has(id),
-    onImpostor: (nodeId, detail) => alarms.push(`${nodeId}: ${detail}`),
-    log: silentLogger,
-  });
-  return {
-    keys,
-    clock,
-    alarms,
-    present,
-    joinTokens,
-    bootId,
-    restart: (boot: string) => hubIn(stateDir, identity, boot, mode),
-  };
-}
-
-interface Letter {
-  readonly text: string;
-  readonly headers: Headers;
-}
-
-/** As if it had been written to a file. */
-const keptIdentity = (): Identity => ({ ...newIdentity(), kept: true });
-
-/** A node that writes heartbeats; `learn` makes it trust the hub. */
-function nodeOf(
-  nodeId = "a",
-  identity: Identity = keptIdentity(),
-  more: Partial<Parameters<typeof createHubTrust>[0]> = {},
-) {
-  let seq = 0;
-  const bootId = crypto.randomUUID();
-  const trust = createHubTrust({
-    identity,
-    stateDir: emptyStateFolder(),
-    serverUrl: "http://hub",
-    nodeId,
-    bootId,
-    joinToken: null,
-    acceptHub: false,
-    now: () => 0,
-    mayLeadHere: () => true,
-    onWarning: () => {},
-    ...more,
-  });
-  return {
-    trust,
-    write(challenge = "hub-1", changes: Record<string, unknown> = {}): Letter {
-      seq += 1;
-      const body = trust.introduce({ node_id: nodeId, port: 8001, models: [], boot_id: bootId, seq });
-      const text = JSON.stringify({ ...body, ...changes });
-      return { text, headers: new Headers(trust.sign(text, seq, challenge)) };
-    },
-    learnFrom(hub: ReturnType<typeof hubIn>, letter: Letter): string | null {
-      const { node_id } = read(letter);
-      const answer = heartbeatAnswer.parse({ node_id, status: "ok", ...hub.keys.introduce(read(letter)) });
-      return trust.learn(answer, read(letter).seq ?? 0);
-    },
-  };
-}
-
-const read = ({ text }: Letter) => heartbeat.parse(JSON.parse(text));
-const judge = ({ keys }: ReturnType<typeof hubIn>, letter: Letter) =>
-  keys.judge(read(letter), new TextEncoder().encode(letter.text), letter.headers);
-const status = (hub: ReturnType<typeof hubIn>, letter: Letter) => {
-  const judgement = judge(hub, letter);
-  return judgement.kind === "taken" ? 200 : judgement.status;
-};
-
-/** The statuses of TRIES letters, each once. */
-function statuses(hub: ReturnType<typeof hubIn>, write: (index: number) => Letter): number[] {
-  return [...new Set(Array.from({ length: TRIES }, (_, index) => status(hub, write(index))))];
-}
+import { NEW_TOKEN } from "./join_tokens.ts";
+import { hubIn, judge, keptIdentity, type Letter, nodeOf, read, status, statuses, TRIES } from "./testing/letters.ts";
 
 describe("of a thousand attempts each", () => {
   test("nobody takes the name of a node that is bound to a key", () => {
@@ -108,7 +12,7 @@ describe("of a thousand attempts each", () => {
     const node = nodeOf();
     expect(status(hub, node.write())).toBe(200);
     const bound = hub.keys.keyOf("a");
-    const bare = { text: JSON.stringify({ node_id: "a", port: 9, models: [] }), headers: new Headers() };
+    const bare = { text: JSON.stringify({ node_id: "a", port: 9009, models: [] }), headers: new Headers() };
     expect(statuses(hub, () => bare)).toEqual([409]);
     const thief = nodeOf();
     expect(statuses(hub, () => thief.write())).toEqual([409]);
@@ -191,7 +95,7 @@ test("the alarm about a name comes once a minute, whatever is tried", () => {
   const kept = keptIdentity();
   expect(status(hub, nodeOf("a", kept).write())).toBe(200);
   statuses(hub, () => nodeOf().write());
-  expect(hub.alarms).toEqual(["a: the heartbeat is signed with another key"]);
+  expect(hub.alarms).toEqual([expect.stringContaining("a: the heartbeat is signed with another key")]);
 });
 
 test("the hub's answer shows that it has its key, and the node takes no other hub for it", () => {

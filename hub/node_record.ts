@@ -43,6 +43,8 @@ export interface NodeRecord extends NodeFacts {
   readonly proven: ReadonlySet<string>;
   /** Those of them at which a try has failed since: to be proven again before the next use. */
   readonly doubted: ReadonlySet<string>;
+  /** When somebody else spoke in its name last and was refused, and how, also in monotonic ms; null for never. */
+  readonly impostor: { readonly at: string; readonly detail: string; readonly heardAt: number } | null;
   readonly agentVersion: string | null;
   readonly ollamaVersion: string | null;
   /** The entries of its Ollama's own lists: models on disk, models in memory. */
@@ -147,6 +149,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     load: null,
     gpu: [],
     bootId: null,
+    impostor: null,
     agentVersion: null,
     ollamaVersion: null,
     capabilities: [],

@@ -1,7 +1,8 @@
 /** What a node's HTTP response is worth: an answer, whole or begun, or a failure with its kind. */
-import { parseJson, parseJsonBytes } from "../shared/json.ts";
+import { parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
+import { isStatus, noStatus, withoutWords, wordsIn } from "./error_words.ts";
 import { errorIn } from "./faces/answer_body.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job } from "./job.ts";
@@ -40,9 +41,11 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   const { status } = response;
   const head = { status, headers: headersFromNode(response.headers) };
   const source = line.read(response);
+  if (!isStatus(status)) throw new AttemptError("protocol_error", noStatus(status));
   if (status !== 200) {
     const answer = { ...head, bytes: await readAll(source), rest: null };
-    const outcome = readStatus(job, from, answer, errorText(answer.bytes), declineReason(response.headers));
+    const text = wordsIn(answer.bytes);
+    const outcome = readStatus(job, from, answer, text, declineReason(response.headers));
     return response.headers.has(HEADERS.agentError) ? withoutAnswer(outcome) : outcome;
   }
   // How the answer is labelled decides nothing: what came decides whether it is one.
@@ -67,7 +70,7 @@ function withoutAnswer(outcome: AttemptOutcome): AttemptOutcome {
   if (outcome.kind === "failed") return { ...outcome, answer: undefined };
   if (outcome.kind !== "rejected") return outcome;
   const { nodeId, route, answer } = outcome;
-  const message = errorText(answer.bytes);
+  const message = wordsIn(answer.bytes) ?? withoutWords(answer.status);
   return { kind: "failed", failure: "declined", nodeId, route, message, status: answer.status };
 }
 
@@ -82,12 +85,12 @@ function readStatus(
   job: Job,
   from: Origin,
   answer: Answer,
-  text: string,
+  words: string | null,
   declined: DeclineReason | null,
 ): AttemptOutcome {
   // Whoever stands before a node's Ollama and refuses in other words would get all the work, being so quick.
   const foreign = answer.status < 500 && declined === null && errorIn(parseJsonBytes(answer.bytes)) === null;
-  const read = readAnswer(answer.status, text, declined);
+  const read = readAnswer(answer.status, words ?? "", declined);
   const kind = foreign && read.kind === "rejected" ? "protocol_error" : read.kind;
   // A request that names no model was sent to hear what Ollama says to that, whatever it is.
   const toldWhatIsWrong = kind === "model_missing" && job.key === ANY_MODEL;
@@ -97,9 +100,10 @@ function readStatus(
     kind: "failed",
     failure: kind,
     ...from,
-    message: text || `the node answered ${answer.status}`,
+    message: words || withoutWords(answer.status),
     status: answer.status,
-    answer,
+    // What is no Ollama's is not handed on.
+    answer: words === null ? undefined : answer,
     ...(declined === null ? {} : { declined }),
     ...(restMs === null ? {} : { restMs }),
   };
@@ -172,15 +176,4 @@ function retryAfterMs(headers: Headers): number | null {
   const seconds = Number(headers.get("retry-after") ?? Number.NaN);
   // "At once" would have one request ask a busy node thousands of times a second.
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 60) * 1000 : null;
-}
-
-/** The error text of a JSON body in any of the shapes met here, else the start of the body itself. */
-function errorText(bytes: Uint8Array): string {
-  const text = new TextDecoder().decode(bytes.subarray(0, 64 * 1024));
-  const body = parseJson(text);
-  if (typeof body !== "object" || body === null) return text.slice(0, 1000);
-  const error = "error" in body ? body.error : "detail" in body ? body.detail : undefined;
-  if (typeof error === "string") return error;
-  if (typeof error === "object" && error !== null && "message" in error) return String(error.message);
-  return text.slice(0, 1000);
 }

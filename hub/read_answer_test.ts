@@ -83,6 +83,30 @@ test.each(errors)("an error is read in any family's shape: %#", async (face, bod
   expect(await read(face, body, { status: 500 })).toBe("out_of_memory: out of memory");
 });
 
+test.each([400, 401, 403, 404, 429, 500, 502, 503])(
+  "status %d in words that are neither Ollama's nor its agent's: they are not shown, and not handed on",
+  async (status) => {
+    for (const body of ["secret of an admin page", '{"secret":1}', ""]) {
+      const outcome = await readAnswerOf(jobFor(log), { nodeId: "a", route }, new Response(body, { status }), line);
+      expect(outcome).toMatchObject({ kind: "failed", message: `the node answered ${status}`, answer: undefined });
+    }
+  },
+);
+
+test("the words of Ollama's router and of an agent are shown", async () => {
+  expect(await read(generationFace, "404 page not found", { status: 404 })).toBe("route_missing: 404 page not found");
+  expect(await read(generationFace, '{"detail":"Ollama is away"}', { status: 500 })).toBe(
+    "server_error: Ollama is away",
+  );
+});
+
+test.each([199, 600, 999])("status %d is none: what answers there is no Ollama", async (status) => {
+  const response = new Response('{"error":"no"}');
+  Object.defineProperty(response, "status", { value: status });
+  const read = readAnswerOf(jobFor(log), { nodeId: "a", route }, response, line);
+  expect(await read.catch((error: AttemptError) => error.failure)).toBe("protocol_error");
+});
+
 test("an error that hides in the first event of a stream is failed over, and one about the request passed on", async () => {
   const event = (message: string) => `data: ${JSON.stringify({ error: { message } })}\n\n`;
   expect(await read(completionsFace, event("CUDA error: x"))).toBe("server_error: CUDA error: x");

@@ -4,7 +4,7 @@ import { type IpPreference, routeOrder } from "../shared/address_order.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
-import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth, type NodeIntent } from "../shared/protocol.ts";
+import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth } from "../shared/protocol.ts";
 import { createExpectations } from "./expectations.ts";
 import type { FleetEvent } from "./fleet_event.ts";
 import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts";
@@ -12,13 +12,14 @@ import { takeInventory } from "./inventory.ts";
 import { createKnownDigests } from "./known_digests.ts";
 import { createModelIndex } from "./model_index.ts";
 import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
+import { createStanding } from "./node_standing.ts";
+import { isOther, placeFactsOf } from "./place_facts.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import * as pace from "./policy/pace.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./reservation.ts";
 import { createServiceTimes } from "./service_times.ts";
-import { isOther, standingOf } from "./standing.ts";
 
 export interface RegistryOptions {
   /** Time in which this process stood still does not count in it: the nodes could not be heard. */
@@ -47,10 +48,7 @@ const UNFIT_MS = 600_000;
 /** Milliseconds a node that said it is busy is left alone, unless it said how long. */
 const REST_MS = 1_000;
 
-const NOWHERE: HubPlace = { hubPort: null, isOwn: () => false };
-
-/** Replaced boots remembered per node, so that an old process cannot speak for it again. */
-const REMEMBERED_BOOTS = 16;
+const NOWHERE: HubPlace = { hubPort: null, whereIs: () => "on link" };
 
 /** An empty registry. */
 export function createRegistry(options: RegistryOptions) {
@@ -72,67 +70,11 @@ export function createRegistry(options: RegistryOptions) {
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
     options.onEvent?.({ event, nodeId, detail });
 
-  function setTrust(node: Entry, trust: ejection.Trust): void {
-    const before = node.trust.kind;
-    node.trust = trust;
-    if (trust.kind === before) return;
-    if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
-    else if (trust.kind === "admitted") tell("admitted", node.id, "served well on trial");
-    changed(node);
-  }
-
-  function setSlots(node: Entry, learned: learnedSlots.LearnedSlots): void {
-    const { slots, reported } = learned;
-    if (slots !== node.slots && slots !== reported)
-      tell("slots", node.id, `works on ${slots} at once, not ${reported}`);
-    node.learned = learned;
-    node.slots = slots;
-  }
-
-  function setOllama(node: Entry, ok: boolean): void {
-    if (node.ollamaOk === ok) return;
-    node.ollamaOk = ok;
-    node.conditionSince = clock.now();
-  }
-
-  function setIntent(node: Entry, intent: NodeIntent): void {
-    if (node.intent === intent) return;
-    node.intent = intent;
-    node.conditionSince = clock.now();
-    tell("intent", node.id, intent);
-    changed(node);
-  }
-
-  /** Takes note of the boot an agent spoke of; false when it is one that a newer one has replaced. */
-  function noteBoot(node: Entry, bootId: string | null): boolean {
-    if (bootId === null || bootId === node.bootId) return true;
-    // Two agents by one name: the newer one has it, until it leaves.
-    if (isReplaced(node, bootId)) return false;
-    const former = node.bootId;
-    node.bootId = bootId;
-    if (former === null) return true;
-    node.formerBoots = [...node.formerBoots, former].slice(-REMEMBERED_BOOTS);
-    node.seq = null;
-    node.restingUntil = 0;
-    node.routes = node.routes.map((route) => ({ ...route, reachable: null }));
-    tell("restarted", node.id, "the agent was started again");
-    setSlots(node, learnedSlots.asReported(node.learned.reported, clock.now()));
-    setTrust(node, ejection.afterRestart(node.trust, clock.now()));
-    // Its old process is gone and what it was doing with it, even where the connections do not show it.
-    giveUpWork(node, new NodeLost("the agent was started again", true));
-    return true;
-  }
-
-  function isReplaced(node: Entry, bootId: string): boolean {
-    return node.formerBoots.includes(bootId) && node.intent !== "left";
-  }
-
-  function giveUpWork(node: Entry, reason: NodeLost): void {
-    const { losing } = node;
-    node.losing = new AbortController();
-    node.lost = node.losing.signal;
-    losing.abort(reason);
-  }
+  const { setTrust, setSlots, setOllama, setIntent, noteBoot, isReplaced, giveUpWork } = createStanding({
+    clock,
+    tell,
+    changed,
+  });
 
   function watchNode(node: Entry): () => void {
     if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
@@ -152,7 +94,7 @@ export function createRegistry(options: RegistryOptions) {
     heartbeat(beat: Heartbeat, source: Address | null): NodeRecord | null {
       const now = clock.now();
       const known = nodes.get(beat.node_id);
-      const standing = known ? standingOf(known, now, options.liveness) : [];
+      const factsBefore = known ? placeFactsOf(known, now, options.liveness) : [];
       const node = known ?? newEntry(beat.node_id, now, clock.wall(), ++picks);
       if (!noteBoot(node, beat.boot_id ?? null)) return null;
       if (beat.seq != null && node.seq !== null && beat.seq <= node.seq) return null;
@@ -187,12 +129,17 @@ export function createRegistry(options: RegistryOptions) {
       if (otherModels) changedModels();
       // What it has no more is to be refused at once.
       if (otherNames) changed();
-      else if (isOther(standing, standingOf(node, now, options.liveness))) changed(node);
+      else if (isOther(factsBefore, placeFactsOf(node, now, options.liveness))) changed(node);
       if (unproven) options.onUnproven?.(node);
       return node;
     },
 
     get: (id: string): NodeRecord | undefined => nodes.get(id),
+
+    /** How many nodes there are. */
+    get size(): number {
+      return nodes.size;
+    },
 
     /** True when another agent has taken the name of the one with this boot id. */
     isReplaced(id: string, bootId: string): boolean {
@@ -200,9 +147,10 @@ export function createRegistry(options: RegistryOptions) {
       return node !== undefined && isReplaced(node, bootId);
     },
 
-    /** How many nodes there are. */
-    get size() {
-      return nodes.size;
+    /** Somebody else spoke in the node's name and was refused. */
+    spokenFor(id: string, detail: string): void {
+      const node = nodes.get(id);
+      if (node) node.impostor = { at: clock.wall().toISOString(), detail, heardAt: clock.now() };
     },
 
     /** Every node, in the order in which they joined. */

@@ -1,12 +1,11 @@
 /** One management request to one node: sent once, its answer read as it comes, its end written down. */
-import { parseJsonBytes } from "../shared/json.ts";
 import { ANY_MODEL } from "../shared/model_name.ts";
 import { type Method, withoutQuery } from "../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST, DECLINE_REASONS, HEADERS } from "../shared/protocol.ts";
 import { type Delivery, deliver, type Parcel, type RouteFailure, withTicket } from "./deliver.ts";
-import { errorIn } from "./faces/answer_body.ts";
+import { isStatus, noStatus, withoutWords, wordsIn } from "./error_words.ts";
 import { type ForwardDeps, notSent } from "./forward.ts";
-import { asAttemptError, type Line, openLine } from "./line.ts";
+import { AttemptError, asAttemptError, type Line, openLine } from "./line.ts";
 import { headersFromNode } from "./node_headers.ts";
 import type { NodeRecord, Route } from "./node_record.ts";
 import { readAll } from "./read_answer.ts";
@@ -106,7 +105,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     const source = line.read(response);
     const declined = DECLINE_REASONS.find((reason) => reason === response.headers.get(HEADERS.declined));
     if (declined !== undefined) {
-      const words = errorText(await readAll(source, LARGEST_ANSWER), response.status);
+      const words = wordsIn(await readAll(source, LARGEST_ANSWER)) ?? withoutWords(response.status);
       // A body that is read only once is gone.
       const untouched = body instanceof Uint8Array;
       if (declined === "wrong_node") {
@@ -118,6 +117,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
       return unanswered("declined", response.status, words, untouched);
     }
     const { status } = response;
+    if (!isStatus(status)) throw new AttemptError("protocol_error", noStatus(status));
     return {
       kind: "answered",
       node,
@@ -180,17 +180,4 @@ async function ask(
     }
   }
   return { kind: "not_sent", failures };
-}
-
-/** What an answer with an error status says, in words: Ollama's own, the agent's, or the start of whatever came. */
-export function errorText(body: Uint8Array, status: number): string {
-  const json = parseJsonBytes(body);
-  const text = errorIn(json) ?? detailIn(json) ?? new TextDecoder().decode(body.subarray(0, 1000)).trim();
-  return text || `the node answered ${status}`;
-}
-
-/** The text under `detail` of `json`, which is how an agent words what it says itself; null where there is none. */
-export function detailIn(json: unknown): string | null {
-  if (typeof json !== "object" || json === null || !("detail" in json)) return null;
-  return typeof json.detail === "string" ? json.detail : null;
 }

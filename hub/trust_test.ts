@@ -107,7 +107,7 @@ const ARROWS: Partial<Record<Happening["kind"], Record<Kind, readonly Kind[]>>> 
   waited: { admitted: ["admitted"], ejected: ["ejected"], trial: ["trial", "admitted"] },
   failure: { admitted: ["admitted", "ejected"], ejected: ["ejected"], trial: ["trial", "ejected"] },
   loss: { admitted: ["ejected"], ejected: ["ejected"], trial: ["ejected"] },
-  probe: { admitted: ["admitted"], ejected: ["ejected", "trial"], trial: ["trial"] },
+  probe: { admitted: ["admitted"], ejected: ["ejected", "trial"], trial: ["trial", "admitted"] },
   restart: { admitted: ["admitted"], ejected: ["trial"], trial: ["trial"] },
 };
 

@@ -130,7 +130,7 @@ describe("a node that has joined", () => {
     const hub = hubOf(emptyStateFolder());
     const { node } = await nodeOf(hub, { ollamaUrl: ollama.url });
     const { routes } = await online(hub);
-    const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9, models: ["llama3"], boot_id: "evil", seq: 1 };
+    const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9009, models: ["llama3"], boot_id: "evil", seq: 1 };
     const bare = await hub.heartbeat(beat);
     expect(bare.status).toBe(409);
     expect(((await bare.json()) as { detail: string }).detail).toContain("the name a belongs to another key");
@@ -140,12 +140,25 @@ describe("a node that has joined", () => {
     expect((await hub.job(BODY)).headers.get("x-node-id")).toBe(node.nodeId);
   });
 
+  test("that runs twice with one key is told of, once", async () => {
+    const hub = hubOf(emptyStateFolder());
+    const say = async (boot: string, seq: number) => {
+      const beat = { node_id: "twin", ipv4: "127.0.0.1", port: 9009, models: ["llama3"], boot_id: boot, seq };
+      return (await hub.heartbeat(beat)).status;
+    };
+    expect([await say("one", 1), await say("two", 1), await say("one", 2), await say("one", 3)]).toEqual([
+      200, 200, 409, 409,
+    ]);
+    const node = (await (await fetch(`${hub.url}/nodes/twin`)).json()) as { impostor: { detail: string } };
+    expect(node.impostor.detail).toContain("two agents run by this name");
+  });
+
   test("may be replaced by an older agent never, and joins beside one", async () => {
     const ollama = await ollamaOf();
     const hub = hubOf(emptyStateFolder());
     await nodeOf(hub, { ollamaUrl: ollama.url });
     await online(hub);
-    const old = { node_id: "old", ipv4: "127.0.0.1", port: 9, models: ["llama3"], metadata: {} };
+    const old = { node_id: "old", ipv4: "127.0.0.1", port: 9009, models: ["llama3"], metadata: {} };
     expect((await hub.heartbeat(old)).status).toBe(200);
     expect((await hub.nodes()).get("old") as unknown).toMatchObject({ identity: "none", key_id: null });
   });
@@ -215,7 +228,7 @@ describe("a hub that is closed to unknown nodes", () => {
     const ollama = await ollamaOf();
     const stateDir = emptyStateFolder();
     const hub = hubOf(stateDir, 0, { JOIN: "closed" });
-    const bare = await hub.heartbeat({ node_id: "old", port: 9, models: [] });
+    const bare = await hub.heartbeat({ node_id: "old", port: 9009, models: [] });
     expect(bare.status).toBe(403);
     const { lines } = await nodeOf(hub, { ollamaUrl: ollama.url });
     await eventually(() => expect(lines.join("\n")).toContain("make a join token at the hub"));

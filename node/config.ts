@@ -71,7 +71,12 @@ function settingsTable(machine: string) {
       doc: "Address to listen on; :: takes IPv6 and IPv4",
       parse: listenAddress,
     },
-    port: { variable: "NODE_PORT", fallback: 8001, doc: "Port to listen on", parse: portNumber },
+    port: {
+      variable: "NODE_PORT",
+      fallback: 8001,
+      doc: "Port to listen on, 1024 or above: hubs dial none below",
+      parse: nodePort,
+    },
     ollamaUrl: {
       variable: "OLLAMA_BASE_URL",
       fallback: "http://127.0.0.1:11434",
@@ -213,6 +218,12 @@ function nodeId(text: string): string {
   const parsed = heartbeat.shape.node_id.safeParse(text);
   if (!parsed.success) throw new Error(`is not a node id: ${parsed.error.issues[0]?.message ?? ""}`);
   return parsed.data;
+}
+
+function nodePort(text: string): number {
+  const port = portNumber(text);
+  if (port > 0 && port < 1024) throw new Error("is below 1024, where a hub connects to no node");
+  return port;
 }
 
 function joinToken(text: string): JoinToken {

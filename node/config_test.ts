@@ -59,6 +59,7 @@ describe("parseNodeConfig", () => {
   test.each([
     ["NODE_ID", "my node", "expected 1 to 128 letters"],
     ["NODE_PORT", "70000", "whole number from 0 to 65535"],
+    ["NODE_PORT", "443", "below 1024"],
     ["ADVERTISE_IPV4", "fd00::1", "not an IPv4 address"],
     ["ADVERTISE_IPV6", "yes", "not an IPv6 address"],
     ["HEARTBEAT_INTERVAL", "0", "number from 1 to 600"],

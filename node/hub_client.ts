@@ -1,7 +1,7 @@
 /** Typed calls to the hub. */
 
 import { failureWords } from "../shared/failure_words.ts";
-import type { FleetFetch } from "../shared/fleet_fetch.ts";
+import { type FleetFetch, readText } from "../shared/fleet_fetch.ts";
 import { parseJson } from "../shared/json.ts";
 import { HEADERS, type HeartbeatAnswer, type HeartbeatBody, heartbeatAnswer, PATHS } from "../shared/protocol.ts";
 import type { HubSight } from "./heartbeat_policy.ts";
@@ -24,6 +24,9 @@ export interface HubClient {
 /** What a hub answers that was started after it spoke with this node last: say it again, signed for this start. */
 export const SIGN_AGAIN = 428;
 
+/** Bytes of an answer; a hub's has some hundred, and one with 64 rotations of its key 20,000. */
+const LARGEST_ANSWER = 64 * 1024;
+
 /** A client of the hub at `serverUrl`, which `trust` speaks to as this node; null sends heartbeats as they are. */
 export function createHubClient(serverUrl: string, fetch: FleetFetch, trust: HubTrust | null = null): HubClient {
   async function post(body: HeartbeatBody, timeoutMs: number, challenge: string): Promise<Response> {
@@ -31,7 +34,8 @@ export function createHubClient(serverUrl: string, fetch: FleetFetch, trust: Hub
     const signed = trust?.sign(text, body.seq ?? 0, challenge) ?? {};
     return fetch(`${serverUrl}${PATHS.heartbeat}`, {
       method: "POST",
-      headers: { "content-type": "application/json", ...signed },
+      // The name also as a header: of a node it knows, a hub reads more than of a stranger.
+      headers: { "content-type": "application/json", [HEADERS.nodeId]: body.node_id, ...signed },
       body: text,
       signal: AbortSignal.timeout(timeoutMs),
     });
@@ -43,10 +47,10 @@ export function createHubClient(serverUrl: string, fetch: FleetFetch, trust: Hub
         let response = await post(body, timeoutMs, body.hub_boot_id ?? "");
         const challenge = response.headers.get(HEADERS.hubBootId);
         if (response.status === SIGN_AGAIN && trust !== null && challenge !== null) {
-          await response.text();
+          await readText(response, LARGEST_ANSWER);
           response = await post(body, timeoutMs, challenge);
         }
-        const outcome = readOutcome(response, await response.text());
+        const outcome = readOutcome(response, await readText(response, LARGEST_ANSWER));
         const doubt = outcome.kind === "accepted" ? (trust?.learn(outcome.answer, body.seq ?? 0) ?? null) : null;
         return doubt === null ? outcome : { kind: "rejected", reason: doubt, doubted: true };
       } catch (error) {
@@ -56,7 +60,7 @@ export function createHubClient(serverUrl: string, fetch: FleetFetch, trust: Hub
     async look(timeoutMs) {
       try {
         const response = await fetch(`${serverUrl}${PATHS.healthz}`, { signal: AbortSignal.timeout(timeoutMs) });
-        await response.text();
+        await readText(response, LARGEST_ANSWER);
         if (response.status >= 500) return { kind: "away" };
         return { kind: "answered", bootId: response.headers.get(HEADERS.hubBootId) };
       } catch {

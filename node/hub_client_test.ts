@@ -56,6 +56,23 @@ describe("a heartbeat's outcome", () => {
     expect(await hubThatAnswers(answer).heartbeat(body, 200)).toMatchObject(expected);
   });
 
+  test("an answer without end is not read to it", async () => {
+    let sent = 0;
+    const endless = () =>
+      new Response(
+        new ReadableStream({
+          pull(controller) {
+            sent += 100_000;
+            if (sent > 50_000_000) controller.close();
+            else controller.enqueue(new Uint8Array(100_000));
+          },
+        }),
+      );
+    const outcome = await hubThatAnswers(endless).heartbeat(body, 5_000);
+    expect(outcome).toEqual({ kind: "unreachable", reason: expect.stringContaining("larger than 65536 bytes") });
+    expect(sent).toBeLessThan(50_000_000);
+  });
+
   test("nobody there", async () => {
     const hub = createHubClient("http://127.0.0.1:9", createFleetFetch());
     expect(await hub.heartbeat(body, 1000)).toEqual({ kind: "unreachable", reason: "connection refused" });

@@ -45,6 +45,8 @@ export interface Node {
   trust: "admitted" | "ejected" | "trial";
   trust_until_ms: number | null;
   intent: "serving" | "draining" | "left";
+  /** When somebody else spoke in its name within a day, and was refused. */
+  impostor: { at: string; detail: string } | null;
   slots: number;
   slots_reported: number;
   loaded: string[];

@@ -14,7 +14,7 @@ export const PATHS = {
 
 export const HEADERS = {
   requestId: "x-request-id",
-  /** Hub to node: which node is meant; an agent of another name declines. On answers: which one it was. */
+  /** Hub to node: which node is meant; an agent of another name declines. On answers: which one it was. On heartbeats: whose. */
   nodeId: "x-node-id",
   attempts: "x-attempts",
   /** On the answer to a request that had to wait: its place in the queue for its model when it came; 1 is next. */

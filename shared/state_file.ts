@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { systemClock } from "./clock.ts";
 import { errorCode } from "./fleet_fetch.ts";
 import type { Environment, Setting } from "./settings.ts";
 
@@ -109,7 +110,8 @@ export function whileLocked<T>(path: string, run: () => T): T {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   for (let waitedMs = 0; !create(lock); waitedMs += LOCK_RETRY_MS) {
     const heldSince = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
-    if (heldSince !== undefined && Date.now() - heldSince > LOCK_STALE_MS) rmSync(lock, { force: true });
+    if (heldSince !== undefined && systemClock.wall().getTime() - heldSince > LOCK_STALE_MS)
+      rmSync(lock, { force: true });
     if (waitedMs >= LOCK_WAIT_MS) throw new Error(`${path} is being changed by another process: try again`);
     Bun.sleepSync(LOCK_RETRY_MS);
   }

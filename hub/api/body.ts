@@ -1,5 +1,6 @@
 /** Reading a request's body: whole, bounded alone and together with all others, and when slow senders are cut off. */
 import type { Context } from "hono";
+import type { Address } from "../../shared/address.ts";
 import { type HttpServer, IDLE_TIMEOUT_SECONDS } from "../../shared/listen.ts";
 import type { BodyBudget, BodyShare } from "../body_budget.ts";
 import type { Lease } from "../limits.ts";
@@ -10,6 +11,8 @@ import type { OpenRecord, Used } from "../request_log.ts";
 export type HubEnv = {
   Bindings: HttpServer;
   Variables: {
+    /** Where the request comes from, as the guard saw it: a client that has hung up since is from nowhere any more. */
+    source?: Address | null;
     /** The place of the request's body in the hub's budget, from reading it to the request's end. */
     bodyShare?: BodyShare;
     /** What is written down of the request, which has to be ended whatever happens. */

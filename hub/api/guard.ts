@@ -1,6 +1,6 @@
 /** Before everything else: is the request sane, may it in, and as whom. Nothing of its body is read here. */
 import type { Context, MiddlewareHandler } from "hono";
-import { parseAddress } from "../../shared/address.ts";
+import { type Address, parseAddress } from "../../shared/address.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { forwardingHeader } from "../../shared/forwarding.ts";
 import { peerAddress } from "../../shared/listen.ts";
@@ -53,18 +53,21 @@ export function guard(
     const insane = whyInsane(request);
     if (insane !== null) return refusalFor(path, insane.status, insane.sentence, insane.headers);
 
+    const peer = peerAddress(context.env, request);
+    const source = parseAddress(peer);
+    context.set("source", source);
     // Whether the hub runs depends on nothing that decides about all else.
     if (isHealth(request.method, path)) return next();
     const rules = rulesNow(gate);
     const holder = holderNow(context);
-    const asks = accessRequest(context, path, askedFor, holder);
+    const asks = accessRequest(context, path, askedFor, holder, source);
     const access = judgeAccess(asks, rules);
-    const tooMany = holder.guessed ? gate.guesses.tried(sourceOf(asks.source)) : null;
+    const tooMany = holder.guessed ? gate.guesses.tried(sourceOf(source)) : null;
     if (tooMany !== null) {
       context.set("refusal", { status: 429, ...tooMany });
     } else if (!access.allowed) {
-      if (access.why === "source" && peerAddress(context.env, request) === "") return left(context, requestLog);
-      tellOnce(access, peerAddress(context.env, request));
+      if (access.why === "source" && source === null) return left(context, requestLog);
+      tellOnce(access, peer);
       // The headers for pages, and Ollama's own answer to one that may not use it, are the business of `cors`.
       const later = access.why === "credential" || access.why === "role" || hasOrigin(access, request);
       if (!later) return refusalFor(path, access.status, access.sentence);
@@ -186,12 +189,13 @@ function accessRequest(
   path: string,
   askedFor: ReturnType<typeof roleFinder>,
   { credential }: Holder,
+  source: Address | null,
 ): AccessRequest {
   const { headers, method } = context.req.raw;
   const reads = method === "GET" || method === "HEAD";
   const isPreflight = method === "OPTIONS" && headers.has("access-control-request-method");
   return {
-    source: parseAddress(peerAddress(context.env, context.req.raw)),
+    source,
     host: headers.get("host") ?? "",
     browser: {
       origin: headers.get("origin") ?? "",

@@ -80,7 +80,7 @@ test("a request that an error in the hub itself ended has ended in the log as we
     log: silentLogger,
   });
   const url = `http://127.0.0.1:${hub.server.port}`;
-  const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9, models: ["llama3"] };
+  const beat = { node_id: "a", ipv4: "127.0.0.1", port: 9009, models: ["llama3"] };
   await fetch(`${url}/nodes/heartbeat`, { method: "POST", body: JSON.stringify(beat) });
   hub.registry.reserve = () => {
     throw new Error("a bug");

@@ -71,7 +71,7 @@ test("a request on a hub without nodes, which says how to add one", async () => 
 
 test("a request for a node that is not there, draining, or too old an agent, by its reason", async () => {
   const fleet = await fleetOf({ a: ["one"] });
-  const beat = { port: 9, models: ["one"], metadata: {}, ipv4: "127.0.0.1", capabilities: ["execute", "ollama"] };
+  const beat = { port: 9009, models: ["one"], metadata: {}, ipv4: "127.0.0.1", capabilities: ["execute", "ollama"] };
   await fleet.hub.heartbeat({ ...beat, node_id: "leaving", intent: "draining" });
   await fleet.hub.heartbeat({ ...beat, node_id: "old", capabilities: ["execute"] });
   const on = async (node: string) => errorOf(await ask(fleet, "/api/pull", { model: "x" }, { node }));

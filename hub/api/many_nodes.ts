@@ -1,6 +1,7 @@
 /** A management request that several nodes answer: their answers become one. */
 
 import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
+import { withoutWords, wordsIn } from "../error_words.ts";
 import { goJson } from "../faces/go_json.ts";
 import { nativeError } from "../faces/native.ts";
 import { asAttemptError } from "../line.ts";
@@ -8,7 +9,7 @@ import type { NodeRecord } from "../node_record.ts";
 import { mergePulls, type PullEvent, type PullMerge } from "../policy/pull_progress.ts";
 import { LEFT, readProgress } from "../progress_relay.ts";
 import { readAll } from "../read_answer.ts";
-import { type Answered, errorText, LARGEST_ANSWER, type Sent, send } from "../send.ts";
+import { type Answered, LARGEST_ANSWER, type Sent, send } from "../send.ts";
 import type { Manner } from "./one_node.ts";
 import type { ManageDeps, Visit } from "./visit.ts";
 
@@ -40,7 +41,12 @@ async function endingOf(sent: Sent, isAnswer: Manner["isAnswer"]): Promise<Endin
   if (sent.kind === "unanswered") return { node, status, error: sent.message };
   try {
     const body = await readAll(sent, LARGEST_ANSWER);
-    const error = status >= 300 ? errorText(body, status) : isAnswer(body) ? null : "what answers there is not Ollama";
+    const error =
+      status >= 300
+        ? (wordsIn(body) ?? withoutWords(status))
+        : isAnswer(body)
+          ? null
+          : "what answers there is not Ollama";
     sent.end(error);
     return { node, status: error === null || status >= 400 ? status : 502, error };
   } catch (error) {

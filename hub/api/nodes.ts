@@ -1,59 +1,14 @@
-/** `POST /nodes/heartbeat`, `GET /nodes`, `GET /nodes/{id}`: how a node joins, and how people and scripts see it. */
+/** `GET /nodes`, `GET /nodes/{id}`: a node as people and scripts see it. */
 
 import type { Context } from "hono";
-import { parseAddress } from "../../shared/address.ts";
-import { describeIssues } from "../../shared/errors.ts";
 import { keyId } from "../../shared/identity.ts";
-import { parseJsonBytes } from "../../shared/json.ts";
-import { peerAddress } from "../../shared/listen.ts";
-import { heartbeat } from "../../shared/protocol.ts";
-import type { Comeback } from "../comeback.ts";
 import type { DigestWatch } from "../digest_watch.ts";
 import { modelDetails } from "../model_details.ts";
-import type { NodeKeys } from "../node_keys.ts";
 import { isProven, type NodeRecord } from "../node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
 import type { Registry } from "../registry.ts";
-import { isTooDeep } from "../skim_json.ts";
-import { type HubEnv, readBody } from "./body.ts";
-import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
-
-/** Bytes: ten thousand model names fit. */
-const LARGEST_HEARTBEAT = 16_000_000;
-
-export interface HeartbeatDeps {
-  readonly registry: Registry;
-  readonly comeback: Pick<Comeback, "heard">;
-  readonly nodeKeys: Pick<NodeKeys, "judge" | "introduce">;
-}
-
-/** Takes in a node's heartbeat. */
-export async function receiveHeartbeat(
-  context: Context<HubEnv>,
-  { registry, comeback, nodeKeys }: HeartbeatDeps,
-): Promise<Response> {
-  const body = await readBody(context, LARGEST_HEARTBEAT);
-  if (body.kind === "too large") return context.json({ detail: "A heartbeat is larger than 16 MB" }, 413);
-  const bytes = body.kind === "whole" ? body.bytes : new Uint8Array();
-  const json = parseJsonBytes(bytes);
-  if (json === undefined) return context.json({ detail: "The body is not valid JSON" }, 400);
-  const beat = heartbeat.safeParse(json);
-  if (!beat.success) return context.json({ detail: describeIssues(beat.error) }, 400);
-  // What is kept of it is written into every answer about nodes.
-  if (isTooDeep(bytes, DEEPEST_BODY)) return context.json({ detail: NESTED_TOO_DEEPLY }, 400);
-  const judgement = nodeKeys.judge(beat.data, bytes, context.req.raw.headers);
-  if (judgement.kind === "refused") return context.json({ detail: judgement.detail }, judgement.status);
-  const node = registry.heartbeat(beat.data, parseAddress(peerAddress(context.env, context.req.raw)));
-  if (node !== null) comeback.heard(beat.data);
-  const { node_id, boot_id } = beat.data;
-  if (node === null && boot_id != null && registry.isReplaced(node_id, boot_id)) {
-    const detail = `another agent has taken the name ${node_id}: give each machine a NODE_ID of its own`;
-    return context.json({ detail }, 409);
-  }
-  const { ipv4, ipv6 } = node ?? {};
-  return context.json({ node_id, status: "ok", ipv4, ipv6, ...nodeKeys.introduce(beat.data) });
-}
+import type { HubEnv } from "./body.ts";
 
 /** Nodes that are told of in one go. */
 const AT_ONCE = 200;
@@ -61,7 +16,7 @@ const AT_ONCE = 200;
 const TURN_MS = 4;
 
 /** All nodes, as JSON: those of a large fleet in pieces, between which streams go on. */
-export function listNodes(context: Context<HubEnv>, hub: DescribeDeps & Pick<HeartbeatDeps, "registry">): Response {
+export function listNodes(context: Context<HubEnv>, hub: DescribeDeps & { readonly registry: Registry }): Response {
   const { registry } = hub;
   const nodes = Array.from(registry.all());
   if (nodes.length <= AT_ONCE) {
@@ -143,5 +98,14 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     /** "key": its heartbeats are signed; "none": an older agent, whose name anybody may take. */
     identity: node.publicKey === null ? "none" : "key",
     key_id: node.publicKey === null ? null : keyId(node.publicKey),
+    /** When somebody else spoke in its name within a day, and was refused: `{at, detail}`. */
+    impostor: impostorOf(node, now),
   };
+}
+
+const DAY_MS = 86_400_000;
+
+/** After a day nobody looks for whoever it was. */
+function impostorOf({ impostor }: NodeRecord, now: number): { at: string; detail: string } | null {
+  return impostor === null || now - impostor.heardAt > DAY_MS ? null : { at: impostor.at, detail: impostor.detail };
 }

@@ -2,12 +2,13 @@
 
 import { parseJsonBytes } from "../../shared/json.ts";
 import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
+import { detailIn, withoutWords, wordsIn } from "../error_words.ts";
 import { nativeError } from "../faces/native.ts";
 import { AttemptError, asAttemptError } from "../line.ts";
 import type { NodeRecord } from "../node_record.ts";
 import { LEFT, type ProgressLine, progressLines, relayProgress } from "../progress_relay.ts";
 import { readAll } from "../read_answer.ts";
-import { type Answered, detailIn, errorText, LARGEST_ANSWER, send, type Unanswered } from "../send.ts";
+import { type Answered, LARGEST_ANSWER, send, type Unanswered } from "../send.ts";
 import type { ManageDeps, Visit } from "./visit.ts";
 
 /** What a route makes of an answer. */
@@ -68,8 +69,10 @@ async function passWhole(visit: Visit, sent: Answered, { isAnswer, onDone }: Man
 
 function passError(visit: Visit, sent: Answered, body: Uint8Array): Response {
   const { node, status, headers } = sent;
-  const words = errorText(body, status);
-  sent.end(words);
+  const words = wordsIn(body);
+  sent.end(words ?? withoutWords(status));
+  if (words === null && body.byteLength > 0)
+    return visit.refuse(nativeError(502, `${node.id}: ${withoutWords(status)}`), [node]);
   // The agent's own words, which are not in Ollama's shape.
   if (detailIn(parseJsonBytes(body)) !== null) return visit.refuse(nativeError(status, `${node.id}: ${words}`), [node]);
   return visit.answer({ status, headers, body: body.byteLength > 0 ? body : null }, [node], words);

@@ -86,6 +86,10 @@ export const nodeAnswer = z.object({
       "`key`: its heartbeats are signed, and its name is its own. `none`: an older agent, whose name anybody may take.",
     ),
   key_id: z.string().nullable().describe("Which key that is: the start of its hash."),
+  impostor: z
+    .object({ at: z.string().describe("ISO time."), detail: z.string() })
+    .nullable()
+    .describe("When somebody else spoke in its name within a day and was refused, or a second agent did with its key."),
 }) satisfies z.ZodType<ReturnType<typeof describeNode>>;
 
 const modelQueue = z.object({
@@ -114,7 +118,7 @@ export const queueAnswer = z.object({
 const nodes = z.array(nodeAnswer);
 
 /** Of DELETE /nodes/{id}. */
-const forgottenAnswer = z.object({ node_id: z.string(), status: z.literal("forgotten") });
+const forgottenAnswer = z.object({ node_id: z.string(), status: z.literal("forgotten"), detail: z.string() });
 
 const EXAMPLE_BEAT = {
   node_id: "attic",
@@ -196,11 +200,16 @@ export const FLEET: Chapter = {
         200: {
           description: "It is forgotten.",
           content: { "application/json": forgottenAnswer },
-          example: { node_id: "old-laptop", status: "forgotten" },
+          example: {
+            node_id: "old-laptop",
+            status: "forgotten",
+            detail: "a node that still runs comes back with its next heartbeat: stop it first",
+          },
         },
         403: detailAnswer(
           "It was asked for from another machine, and the hub has no API keys.",
-          "without API keys a node can be forgotten from the hub's own machine only",
+          "without API keys a node can be forgotten from the hub's own machine only: call it at localhost there, or type " +
+            "ollama-hub node forget NAME with the hub's STATE_DIR, in its container where it has one",
         ),
         404: detailAnswer("There is no such node, and no key of one.", "Node not found"),
       },
@@ -240,7 +249,10 @@ export const FLEET: Chapter = {
           "The name belongs to another key, the heartbeat was heard before, or the node trusts another hub.",
           "this heartbeat was heard before, or comes after a newer one",
         ),
-        413: detailAnswer("The heartbeat is too large.", "A heartbeat is larger than 16 MB"),
+        413: detailAnswer(
+          "The heartbeat is too large: 2 MB, or 64 kB of a node the hub does not know.",
+          "A heartbeat is larger than 2 MB",
+        ),
         428: detailAnswer(
           "It was signed for an earlier start of the hub: sign it for the one in `X-Hub-Boot-Id`.",
           "sign the heartbeat for this start of the hub",

@@ -1,4 +1,4 @@
-// What needs somebody's attention, in words, with what to do; and what happened lately.
+// What needs attention, and what to do; what happened lately.
 import { plural, timeOfDay } from "../format.js";
 import { html, nothing, repeat } from "../lit.js";
 import { badge } from "../page.js";
@@ -13,7 +13,7 @@ let showAll = false;
 export function attention(redraw) {
   const troubled = state.list
     .map((node) => ({ node, standing: standingOf(node) }))
-    .filter(({ standing }) => standing.kind !== "online")
+    .filter(({ node, standing }) => node.impostor || standing.kind !== "online")
     .sort((a, b) => weight(a) - weight(b));
   const conflicts = conflictsOf();
   if (troubled.length + conflicts.length === 0) return nothing;
@@ -27,7 +27,8 @@ export function attention(redraw) {
         ({ node, standing }) => html`<li>
           ${badge(standing.kind, standing.word)}
           <div><strong>${node.node_id}</strong>${standing.reason ? `: ${standing.reason}` : ""}
-          ${standing.advice ? html`<div class="soft">${standing.advice}</div>` : nothing}</div>
+          ${standing.advice ? html`<div class="soft">${standing.advice}</div>` : nothing}
+          ${node.impostor ? html`<div>somebody else used its name, ${timeOfDay(node.impostor.at)}: ${node.impostor.detail}</div>` : nothing}</div>
         </li>`,
       )}
     </ul>
@@ -46,7 +47,7 @@ export function attention(redraw) {
 /** A node that was stopped on purpose comes last. @param {{ node: import("./state.js").Node, standing: import("./node_words.js").Standing }} one */
 const weight = ({ node, standing }) => (node.intent === "serving" ? KINDS.indexOf(standing.kind) : KINDS.length);
 
-/** Each model of which nodes have different ones, once. */
+/** Each model that differs, once. */
 function conflictsOf() {
   /** @type {Map<string, import("../../contract.d.ts").Node["digest_conflicts"][number]>} */
   const found = new Map();
@@ -87,7 +88,7 @@ const EVENTS = {
   lost: "was lost",
   intent: "says",
   slots: "takes another number of jobs",
-  impostor: "somebody else spoke in its name and was refused",
+  impostor: "somebody else used its name",
 };
 /** @type {Record<string, string>} */
 const INTENTS = { serving: "takes work", draining: "stops when its work is done", left: "was stopped" };

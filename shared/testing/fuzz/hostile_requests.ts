@@ -187,11 +187,16 @@ const BODIES: readonly Row[] = [
     "levels for a heartbeat",
     post(
       "/nodes/heartbeat",
-      `{"node_id":"x","port":1,"models":[],"metadata":${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}`,
+      `{"node_id":"x","port":1,"models":[],"metadata":${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}}`,
     ),
     400,
     401,
     409,
+  ],
+  [
+    "a stranger's heartbeat beyond all sense",
+    post("/nodes/heartbeat", `{"node_id":"x","tags":[${"0,".repeat(100_000)}`),
+    413,
   ],
   [
     "the prototype",

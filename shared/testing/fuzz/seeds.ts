@@ -54,7 +54,7 @@ const RIGHT = [
   post("/logout", "", "Cookie: oc_session=id.9999999999.nonce.mac"),
   post(
     "/nodes/heartbeat",
-    '{"node_id":"fuzzed","ipv4":"127.0.0.1","port":9,"models":["llama3"],"load":{"cpu":0.1,"memory":0.2},"seq":1,"boot_id":"b"}',
+    '{"node_id":"fuzzed","ipv4":"127.0.0.1","port":9009,"models":["llama3"],"load":{"cpu":0.1,"memory":0.2},"seq":1,"boot_id":"b"}',
   ),
   `${head("POST /api/chat HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked")}${CHAT.length.toString(16)}\r\n${CHAT}\r\n0\r\n\r\n`,
 ];
