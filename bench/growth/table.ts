@@ -8,17 +8,26 @@ export interface Row {
   readonly target?: readonly ["<=" | ">=", number];
 }
 
+/** For a terminal. */
 export function textOf(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ what }) => what.length));
   return rows
-    .map(({ what, value, unit, target }) => {
-      const figure = `${shown(value).padStart(9)} ${unit.padEnd(4)}`;
-      if (!target) return `  ${what.padEnd(width)} ${figure}`;
-      const [sign, bound] = target;
-      const met = sign === "<=" ? value <= bound : value >= bound;
-      return `  ${what.padEnd(width)} ${figure}  ${sign === "<=" ? "≤" : "≥"} ${bound} ${met ? "met" : "MISSED"}`;
-    })
+    .map((row) => `  ${row.what.padEnd(width)} ${shown(row.value).padStart(9)} ${row.unit.padEnd(4)} ${verdict(row)}`)
     .join("\n");
+}
+
+/** For a document. */
+export function markdownOf(rows: readonly Row[]): string {
+  const lines = rows.map((row) => `| ${row.what} | ${shown(row.value)} ${row.unit} | ${verdict(row)} |`);
+  return ["| | measured | target |", "| --- | ---: | --- |", ...lines].join("\n");
+}
+
+/** The target and whether it is met; nothing where there is none. */
+function verdict({ value, target }: Row): string {
+  if (!target) return "";
+  const [sign, bound] = target;
+  const met = sign === "<=" ? value <= bound : value >= bound;
+  return `${sign === "<=" ? "≤" : "≥"} ${bound} ${met ? "met" : "**missed**"}`;
 }
 
 function shown(value: number): string {
