@@ -2,16 +2,11 @@
 import { atMostEvery } from "../shared/at_most_every.ts";
 import { type Clock, every, systemClock } from "../shared/clock.ts";
 import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
-import { loadIdentity, readRotations } from "../shared/identity.ts";
 import type { Running } from "../shared/lifecycle.ts";
 import { type HttpServer, startListener } from "../shared/listen.ts";
 import type { Logger } from "../shared/log.ts";
 import { readTls, renewalOf } from "../shared/tls.ts";
-import { VERSION } from "../shared/version.ts";
 import { LONG_HEARTBEATS } from "./api/heartbeat.ts";
-import { briefOf } from "./api/logs.ts";
-import { describeNode } from "./api/nodes.ts";
-import { describeQueue } from "./api/queue.ts";
 import { createHubApp } from "./app.ts";
 import { createAwakeClock } from "./awake_clock.ts";
 import { createBlobPlaces } from "./blob_places.ts";
@@ -22,26 +17,22 @@ import type { HubConfig } from "./config.ts";
 import { createConversations } from "./conversations.ts";
 import type { DeliveryTimes } from "./deliver.ts";
 import { createDigestWatch } from "./digest_watch.ts";
-import type { FleetEvent } from "./fleet_event.ts";
 import { createFleetLists } from "./fleet_lists.ts";
 import { describeAccess, openGate } from "./gate.ts";
-import { createHappenings } from "./happenings.ts";
-import { createJoinTokens, type JoinTokens } from "./join_tokens.ts";
-import { createLive, type Live } from "./live.ts";
-import { createHubMetrics } from "./metrics.ts";
+import { openIdentities } from "./identities.ts";
+import type { JoinTokens } from "./join_tokens.ts";
+import type { Live } from "./live.ts";
 import { createNewcomers } from "./newcomers.ts";
-import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
+import type { NodeKeys } from "./node_keys.ts";
+import { createObservers } from "./observers.ts";
 import { placesOfMachine } from "./own_addresses.ts";
 import { paceProofs } from "./paced_proofs.ts";
 import { PROBE_TIMES, type ProbeTimes, startProber } from "./probe.ts";
 import { createProvenFetch } from "./proven_fetch.ts";
 import { createRefusedBeats } from "./refused_beats.ts";
 import { createRegistry, type Registry } from "./registry.ts";
-import { createRequestLog, type RequestLog, type RequestRecord } from "./request_log.ts";
+import type { RequestLog } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
-import { STEP_MS } from "./stat_series.ts";
-import { createStats } from "./stats.ts";
-import { createTickets } from "./tickets.ts";
 
 export interface HubParts {
   readonly clock?: Clock;
@@ -98,8 +89,6 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   };
   const stopping = new AbortController();
   const bootId = crypto.randomUUID();
-  const identity = loadIdentity(config.stateDir, "hub");
-  if (identity.warning !== null) log.warn(identity.warning);
   const waitingRoom = createWaitingRoom({
     clock,
     size: config.queueSize,
@@ -118,7 +107,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     onUnproven: (node) => askForProof(node),
     onCapacity: (node) => waitingRoom.wake(node?.models),
     onModels: () => (registry.size > MANY_NODES ? lookAtDigests.want() : lookAtDigestsNow()),
-    onEvent: tell,
+    onEvent: (event) => observers.tell(event),
   });
   const askForProof = paceProofs({
     clock,
@@ -130,91 +119,34 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     registry,
     confirm: (...asked) => prober.confirm(...asked),
   });
-  const joinTokens = createJoinTokens({
-    stateDir: config.stateDir,
-    hubId: identity.id,
-    mode: config.join,
-    wall: clock.wall,
-    now: clock.now,
-  });
-  const nodeKeys = createNodeKeys({
-    identity,
-    rotations: readRotations(config.stateDir, "hub"),
-    stateDir: config.stateDir,
-    bootId,
-    clock,
-    joinTokens,
-    isPresent(id) {
-      const node = registry.get(id);
-      return node !== undefined && node.intent !== "left" && clock.now() - node.lastHeardAt < liveness.expiredMs;
-    },
-    onImpostor(nodeId, detail) {
-      registry.spokenFor(nodeId, detail);
-      tell({ event: "impostor", nodeId, detail });
-    },
-    onForgotten(nodeId) {
-      registry.forget(nodeId);
-      log.warn({ node_id: nodeId }, `node ${nodeId} and its key were forgotten`);
-    },
-    log,
-  });
-  const tickets = createTickets({ identity, bootId, now: clock.now });
-  function tell(event: FleetEvent): void {
-    logFleetEvent(log, event);
-    live.happened(happenings.add(event));
-    metrics.happened(event);
-  }
-  const conversations = createConversations(registry);
-  const fleetLists = createFleetLists({ registry, fetch, liveness, tickets });
-  const requestLog = createRequestLog({
-    clock,
-    keepPrompts: config.logPrompts,
-    onFinish: (record, request) => {
-      logRequest(log, record);
-      stats.finished(record, request);
-      live.finished(() => briefOf(record));
-      if (parts.countsRequests?.() !== false) metrics.finished(record, request);
-    },
-    onFirstByte: (request) => stats.began(request),
-  });
   const maxBody = Math.round(config.maxBodyMb * 1e6);
   const bodyBudget = createBodyBudget(budgetSize(config.maxBufferedMb, parts.memory ?? DEFAULT_MEMORY, maxBody));
-  const happenings = createHappenings(clock);
-  const live = createLive({
+  const observers = createObservers({
     clock,
-    hello: {
-      boot_id: bootId,
-      version: VERSION,
-      started_at: clock.wall().toISOString(),
-      ttl_s: config.heartbeatTtl,
-      stale_s: liveness.staleMs / 1000,
-      step_s: STEP_MS / 1000,
-      get access() {
-        return describeAccess(gate);
-      },
-    },
-    nodes: () => Array.from(registry.all(), (node) => describeNode(node, clock.now(), { liveness, digests, registry })),
-    queue: () => describeQueue({ registry, waitingRoom, liveness, bodyBudget }),
-    running: requestLog.running,
-    happenings: happenings.newest,
+    machineClock: parts.clock,
+    config,
+    log,
+    bootId,
+    registry,
+    waitingRoom,
+    liveness,
+    digests,
+    bodyBudget,
+    gate,
+    countsRequests: parts.countsRequests ?? (() => true),
   });
-  const stats = createStats({
+  const { requestLog, live, stats, metrics } = observers;
+  const { identity, joinTokens, nodeKeys, tickets } = openIdentities({
+    config,
+    bootId,
     clock,
-    random: Math.random,
-    running: requestLog.running,
-    nodes: registry.all,
-    waiting: () => waitingRoom.length,
-    onStep: live.stepped,
-  });
-  const metrics = createHubMetrics({
-    clock: parts.clock ?? systemClock,
+    log,
     registry,
     liveness,
-    waitingRoom,
-    requestLog,
-    bodyBudget,
-    live,
+    tell: observers.tell,
   });
+  const conversations = createConversations(registry);
+  const fleetLists = createFleetLists({ registry, fetch, liveness, tickets });
   const comeback = createComeback({ clock, log, bootId });
   const app = createHubApp({
     clock,
@@ -286,9 +218,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   async function end(farewellMs: number): Promise<void> {
     stopSweeping();
     prober.stop();
-    stats.stop();
-    metrics.stop();
-    live.stop();
+    observers.stop();
     comeback.stop();
     gate.stop();
     nodeKeys.stop();
@@ -325,15 +255,4 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       await end(LAST_BYTES_MS);
     },
   };
-}
-
-function logFleetEvent(log: Logger, { event, nodeId, detail }: FleetEvent): void {
-  const level =
-    event === "ejected" || event === "offline" || event === "lost" || event === "impostor" ? "warn" : "info";
-  log[level]({ node_id: nodeId, detail }, event === "intent" ? `node is ${detail}` : `node ${event}`);
-}
-
-/** One line a request, without what the client asked. */
-function logRequest(log: Logger, { request_json: _, timestamp: __, ...record }: RequestRecord): void {
-  log[record.success ? "info" : "warn"](record, "request");
 }
