@@ -23,7 +23,7 @@ export function createStanding({ clock, tell, changed }: StandingDeps) {
     node.trust = trust;
     if (trust.kind === before) return;
     if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
-    else if (trust.kind === "admitted") tell("admitted", node.id, "served well on trial");
+    else if (trust.kind === "admitted") tell("admitted", node.id, "its trial is over");
     changed(node);
   }
 

@@ -326,7 +326,7 @@ export function createRegistry(options: RegistryOptions) {
       node.loading = new Set((health.loading ?? []).map(modelKey));
       noteLoads(node, now);
       if (health.ollama) setOllama(node, health.ollama.ok);
-      if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now));
+      if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now, node.reserved > 0));
       changed(node);
     },
 

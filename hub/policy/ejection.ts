@@ -145,10 +145,11 @@ export function afterLoss(trust: Trust, reason: string, now: number): Trust {
 
 /**
  * Trust after a probe passed: an ejected node whose cool-down is over goes on trial, and one on trial that no request came
- * to is admitted, with the small share of one that comes back.
+ * to is admitted, with the small share of one that comes back. Not while it `works`: of a request that hangs there the
+ * probe knows nothing.
  */
-export function afterProbe(trust: Trust, now: number): Trust {
-  if (trust.kind === "trial" && now - trust.since >= IDLE_TRIAL_MS) return readmit(trust, now);
+export function afterProbe(trust: Trust, now: number, works = false): Trust {
+  if (trust.kind === "trial" && !works && now - trust.since >= IDLE_TRIAL_MS) return readmit(trust, now);
   return trust.kind === "ejected" && now >= trust.until ? onTrial(trust, now) : trust;
 }
 

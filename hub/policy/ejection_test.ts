@@ -272,6 +272,11 @@ test("a node that comes back from an idle trial has a small share at first, and 
   expect(back).toMatchObject({ kind: "admitted", readmittedAt: 60 * SECOND, ejections: 1 });
 });
 
+test("a trial whose request hangs is not ended by a probe, however long it hangs", () => {
+  expect(ejection.afterProbe(trial, 600 * SECOND, true)).toBe(trial);
+  expect(ejection.afterProbe(trial, 600 * SECOND, false).kind).toBe("admitted");
+});
+
 test("a request on trial begins the idle minute anew", () => {
   const once = after(trial, "success", 30 * SECOND);
   expect(after(once, "probe", 60 * SECOND).kind).toBe("trial");
