@@ -3,7 +3,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypt
 import { join } from "node:path";
 import { joinText, writeJoinToken } from "../shared/join_token.ts";
 import { parseJson } from "../shared/json.ts";
-import { readStateFile, stampOf, whileLocked, writeStateFile } from "../shared/state_file.ts";
+import { readStateFile, SHORT_LOCK_WAIT_MS, stampOf, whileLocked, writeStateFile } from "../shared/state_file.ts";
 
 export interface JoinTokensDeps {
   readonly stateDir: string;
@@ -112,11 +112,12 @@ export function createJoinTokens({ stateDir, hubId, mode, wall, now = performanc
   }
 
   function change(run: (tokens: readonly StoredToken[]) => readonly StoredToken[]): void {
-    whileLocked(path, () => {
+    const write = () => {
       writeStateFile(path, `${JSON.stringify(run(read()), null, 1)}\n`);
       knownAs = null;
       latest = fileOrBroken();
-    });
+    };
+    whileLocked(path, write, SHORT_LOCK_WAIT_MS);
   }
 
   return {
@@ -169,7 +170,11 @@ export function createJoinTokens({ stateDir, hubId, mode, wall, now = performanc
           "(ollama-hub token create)"
         );
       }
-      change((tokens) => tokens.map((each) => (each.id === id ? { ...each, uses: each.uses - 1 } : each)));
+      try {
+        change((tokens) => tokens.map((each) => (each.id === id ? { ...each, uses: each.uses - 1 } : each)));
+      } catch (error) {
+        return `this hub cannot write down that the join token was used: ${error instanceof Error ? error.message : error}`;
+      }
       return null;
     },
   };

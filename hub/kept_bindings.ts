@@ -1,7 +1,7 @@
 /** The bindings of names to keys as a running hub has them: in memory, in their file, and as the command line changes that. */
 import { type Clock, every } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
-import { stampOf } from "../shared/state_file.ts";
+import { SHORT_LOCK_WAIT_MS, stampOf } from "../shared/state_file.ts";
 import {
   type Binding,
   bindingsPath,
@@ -38,6 +38,8 @@ export interface KeptBindings {
 
 /** How often the file is looked at. */
 const LOOK_MS = 500;
+/** Milliseconds after which writing is tried again where it failed. */
+const TRY_AGAIN_MS = 10_000;
 /** Where names are many, one that nobody has come by for so long makes room for others. */
 const OLD_AFTER_DAYS = 90;
 const DAY_MS = 86_400_000;
@@ -52,7 +54,9 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
   let forgotten = readForgotten(stateDir);
   /** What is not in the file yet; null where it has to go from there. */
   const unwritten = new Map<string, Binding | null>();
-  let warned = false;
+  /** It could not be written, which was said once. */
+  let failing = false;
+  let notBefore = Number.NEGATIVE_INFINITY;
 
   function stampNow(): string {
     try {
@@ -80,19 +84,26 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
     else bindings.set(id, binding);
   }
 
+  function merged(): ReadonlyMap<string, Binding> {
+    const now = stampOf(path);
+    if (now !== stamp) takeIn(now);
+    return bindings;
+  }
+
+  /** Writes what is not written yet, unless that failed a moment ago. */
   function write(): void {
+    if (clock.now() < notBefore) return;
     try {
-      stamp = changeBindings(stateDir, () => {
-        const now = stampOf(path);
-        if (now !== stamp) takeIn(now);
-        return bindings;
-      });
+      stamp = changeBindings(stateDir, merged, SHORT_LOCK_WAIT_MS);
       unwritten.clear();
+      failing = false;
     } catch (error) {
-      if (warned) return;
-      warned = true;
+      notBefore = clock.now() + TRY_AGAIN_MS;
+      if (failing) return;
+      failing = true;
       log.warn(
-        `which key speaks for which node cannot be kept in ${path} (${wordsOf(error)}): a restart of the hub forgets it`,
+        `which key speaks for which node cannot be kept in ${path} (${wordsOf(error)}): until it can, a restart of the ` +
+          "hub forgets it",
       );
     }
   }
@@ -106,13 +117,13 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
         log.error({ err: error }, "which key speaks for which node cannot be read: what was known before holds");
       }
     }
-    if (unwritten.size > 0 && !warned) write();
+    if (unwritten.size > 0) write();
   }
   const stopLooking = every(clock, LOOK_MS, look);
 
   function noteInFile(key: string, at: Date | null): void {
     try {
-      noteForgotten(stateDir, key, at);
+      noteForgotten(stateDir, key, at, SHORT_LOCK_WAIT_MS);
     } catch (error) {
       log.warn(`that a key was forgotten cannot be kept in ${stateDir}: ${wordsOf(error)}`);
     }
@@ -157,7 +168,8 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
     },
     stop() {
       stopLooking();
-      if (unwritten.size > 0 && !warned) write();
+      notBefore = Number.NEGATIVE_INFINITY;
+      if (unwritten.size > 0) write();
     },
   };
 }

@@ -44,26 +44,28 @@ export function readForgotten(stateDir: string): Map<string, number> {
 
 /**
  * Writes what `change` gives, while no other process does the same, and returns the file's stamp after it. Throws when the
- * folder cannot be written.
+ * folder cannot be written, or another process takes longer than `waitMs`.
  */
-export function changeBindings(stateDir: string, change: () => Bindings): string {
+export function changeBindings(stateDir: string, change: () => Bindings, waitMs?: number): string {
   const path = bindingsPath(stateDir);
-  return whileLocked(path, () => {
+  const write = () => {
     writeStateFile(path, `${JSON.stringify(Object.fromEntries(change()), null, 1)}\n`);
     return stampOf(path);
-  });
+  };
+  return whileLocked(path, write, waitMs);
 }
 
 /** Writes down that `key` was forgotten on purpose at `at`, or, with null, that it is welcome again. Throws as above. */
-export function noteForgotten(stateDir: string, key: string, at: Date | null): void {
+export function noteForgotten(stateDir: string, key: string, at: Date | null, waitMs?: number): void {
   const path = forgottenPath(stateDir);
-  whileLocked(path, () => {
+  const write = () => {
     const forgotten = read(path, forgottenFile);
     delete forgotten[key];
     if (at !== null) forgotten[key] = at.toISOString();
     const newest = Object.fromEntries(Object.entries(forgotten).slice(-MOST_FORGOTTEN));
     writeStateFile(path, `${JSON.stringify(newest, null, 1)}\n`);
-  });
+  };
+  whileLocked(path, write, waitMs);
 }
 
 function read<T>(path: string, schema: z.ZodType<Record<string, T>>): Record<string, T> {

@@ -95,24 +95,26 @@ export function writeStateFile(path: string, text: string): void {
   renameSync(writeBeside(path, text), path);
 }
 
-/** Milliseconds between two tries to get a lock, and until it is given up; a change takes ten or twenty. */
+/** Milliseconds between two tries to get a lock, and until a command gives it up; a change takes ten or twenty. */
 const LOCK_RETRY_MS = 5;
 const LOCK_WAIT_MS = 2_000;
+/** The same for a program with other things to do, all of which stand still meanwhile. */
+export const SHORT_LOCK_WAIT_MS = 250;
 /** Older than this, a lock is of a process that died with it. */
 const LOCK_STALE_MS = 10_000;
 
 /**
  * Runs `run`, which reads the file at `path` and writes it anew, while no other process does the same: the command line
- * changes files of a hub that runs. Throws when the folder cannot be written, or another process takes too long.
+ * changes files of a hub that runs. Throws when the folder cannot be written, or another process takes longer than `waitMs`.
  */
-export function whileLocked<T>(path: string, run: () => T): T {
+export function whileLocked<T>(path: string, run: () => T, waitMs = LOCK_WAIT_MS): T {
   const lock = `${path}.lock`;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   for (let waitedMs = 0; !create(lock); waitedMs += LOCK_RETRY_MS) {
     const heldSince = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
     if (heldSince !== undefined && systemClock.wall().getTime() - heldSince > LOCK_STALE_MS)
       rmSync(lock, { force: true });
-    if (waitedMs >= LOCK_WAIT_MS) throw new Error(`${path} is being changed by another process: try again`);
+    if (waitedMs >= waitMs) throw new Error(`${path} is being changed by another process: try again`);
     Bun.sleepSync(LOCK_RETRY_MS);
   }
   try {
