@@ -117,7 +117,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
   const fetch = createProvenFetch({
     fetch: plainFetch,
     registry,
-    confirm: (...asked) => prober.confirm(...asked),
+    confirm: (node, route) => prober.confirm(node, route),
   });
   const maxBody = Math.round(config.maxBodyMb * 1e6);
   const bodyBudget = createBodyBudget(budgetSize(config.maxBufferedMb, parts.memory ?? DEFAULT_MEMORY, maxBody));

@@ -53,7 +53,7 @@ export interface Prober {
   /** Asks the node at every address to prove itself, now. */
   prove(node: NodeRecord): void;
   /** Asks the node at `route` to prove itself: rejects unless it does, at once and as long as `signal` lets it. */
-  confirm(node: NodeRecord, route: Route, signal: AbortSignal): Promise<void>;
+  confirm(node: NodeRecord, route: Route): Promise<void>;
   stop(): void;
 }
 
@@ -160,8 +160,8 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
       probedAt.set(node.id, registry.now());
       void prove(node);
     },
-    async confirm(node, route, signal) {
-      await ask(node, route, AbortSignal.any([signal, AbortSignal.timeout(times.timeoutMs)]));
+    async confirm(node, route) {
+      await ask(node, route, AbortSignal.timeout(times.timeoutMs));
     },
     stop() {
       stopped = true;

@@ -1,6 +1,7 @@
 /** Says in the hub's log which heartbeats are refused and why: else only the node knows, whose log nobody looks at. */
 import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
+import { createRarely } from "./rarely.ts";
 
 /** Milliseconds between two lines about the same name and status. */
 const SAY_EVERY_MS = 60_000;
@@ -9,21 +10,11 @@ const MOST_LINES = 20;
 
 /** Nothing was refused yet. */
 export function createRefusedBeats(clock: Pick<Clock, "now">, log: Pick<Logger, "warn">) {
-  const saidAt = new Map<string, number>();
-
+  const rarely = createRarely(clock, SAY_EVERY_MS, MOST_LINES);
   return {
     /** The heartbeat of node `id` from `source` was refused. */
     note(id: string, source: string, status: number, detail: string): void {
-      const now = clock.now();
-      // The oldest come first.
-      for (const [key, at] of saidAt) {
-        if (now - at < SAY_EVERY_MS) break;
-        saidAt.delete(key);
-      }
-      const key = `${status} ${id}`;
-      if (saidAt.has(key) || saidAt.size >= MOST_LINES) return;
-      saidAt.set(key, now);
-      log.warn({ node_id: id, source, status }, `refused a heartbeat: ${detail}`);
+      if (rarely(`${status} ${id}`)) log.warn({ node_id: id, source, status }, `refused a heartbeat: ${detail}`);
     },
   };
 }

@@ -67,6 +67,19 @@ export function createRegistry(options: RegistryOptions) {
     digests.forget();
     options.onModels?.();
   };
+  /** Notes which models the node has; true when they are other ones than before. */
+  function indexModels(node: Entry): boolean {
+    if (!index.set(node)) return false;
+    digests.forget();
+    node.pace = pace.onlyOf(node.pace, node.models);
+    return true;
+  }
+  function remove(node: Entry, why: string): void {
+    nodes.delete(node.id);
+    index.delete(node);
+    changedModels();
+    tell("removed", node.id, why);
+  }
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
     options.onEvent?.({ event, nodeId, detail });
 
@@ -120,11 +133,7 @@ export function createRegistry(options: RegistryOptions) {
         nodes.set(node.id, node);
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
-      const otherNames = index.set(node);
-      if (otherNames) {
-        digests.forget();
-        node.pace = pace.onlyOf(node.pace, node.models);
-      }
+      const otherNames = indexModels(node);
       setIntent(node, beat.intent ?? "serving");
       if (otherModels) changedModels();
       // What it has no more is to be refused at once.
@@ -203,10 +212,7 @@ export function createRegistry(options: RegistryOptions) {
       const node = nodes.get(id);
       if (!node) return false;
       giveUpWork(node, new NodeLost("the node was forgotten", false));
-      nodes.delete(id);
-      index.delete(node);
-      changedModels();
-      tell("removed", id, "an operator had it forgotten");
+      remove(node, "an operator had it forgotten");
       changed();
       return true;
     },
@@ -239,7 +245,7 @@ export function createRegistry(options: RegistryOptions) {
       const names = tags.map(({ name }) => name);
       const loaded = ps ? { ps, loaded: ps.map(({ name }) => name) } : {};
       const otherModels = takeInventory(node, { names, tags, ...loaded });
-      if (index.set(node)) digests.forget();
+      indexModels(node);
       if (otherModels) changedModels();
       changed();
     },
@@ -351,19 +357,9 @@ export function createRegistry(options: RegistryOptions) {
         }
         node.saidOffline = offline;
         if (liveness !== "gone" || node.reserved > 0) continue;
-        nodes.delete(node.id);
-        index.delete(node);
-        changedModels();
-        tell("removed", node.id, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
+        remove(node, `no heartbeat for ${Math.round(silentMs / 1000)} s`);
       }
       changed();
-    },
-
-    /** Requests at nodes now. */
-    atNodes(): number {
-      let requests = 0;
-      for (const node of nodes.values()) requests += node.reserved;
-      return requests;
     },
 
     /** Milliseconds a request for `model` holds its slot, as measured; null before the first of all requests. */

@@ -8,6 +8,7 @@ import { type ForwardDeps, notSent } from "./forward.ts";
 import { AttemptError, asAttemptError, type Line, openLine } from "./line.ts";
 import { headersFromNode } from "./node_headers.ts";
 import type { NodeRecord, Route } from "./node_record.ts";
+import { RULES } from "./policy/failover.ts";
 import { readAll } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import type { OpenRecord } from "./request_log.ts";
@@ -92,6 +93,17 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     return { kind: "unanswered", node, status, message, untouched };
   };
 
+  /** What `error` means, and for the node's address as well. */
+  function doubt(error: unknown): AttemptError {
+    const failed = asAttemptError(error);
+    if (RULES[failed.failure].doubts) registry.doubt(node.id);
+    return failed;
+  }
+  function broke(error: unknown): never {
+    if (!errand.signal.aborted) doubt(error);
+    throw error;
+  }
+
   try {
     const delivery = await bring(errand, node, body, line, deps);
     line.signal.throwIfAborted();
@@ -123,12 +135,12 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
       node,
       status,
       headers: headersFromNode(response.headers),
-      read: source.read,
+      read: () => source.read().catch(broke),
       end: (error) => end(error === null ? "ok" : status < 400 ? "failed" : "rejected", error),
     };
   } catch (error) {
     if (errand.signal.aborted) return unanswered("cancelled", CLIENT_CLOSED_REQUEST, "", false);
-    const { failure, message, status } = asAttemptError(line.signal.aborted ? line.signal.reason : error);
+    const { failure, message, status } = doubt(line.signal.aborted ? line.signal.reason : error);
     return unanswered(failure, status, message, false);
   }
 }

@@ -23,14 +23,11 @@ export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcom
   });
 }
 
-/** Ways to fail after which somebody else may be where the node was. */
-const BROKE_OFF: ReadonlySet<FailureKind> = new Set(["connection_lost", "node_lost", "protocol_error"]);
-
 /** What a failed attempt means for the node's place in the fleet. Answers are judged when they are whole. */
 export function learnFromFailure(job: Job, failed: Failed, registry: Registry): void {
   const { nodeId } = failed;
   if (RULES[failed.failure].counts) registry.failed(nodeId, failed.message, suspectOf(job, failed.failure));
-  if (BROKE_OFF.has(failed.failure)) registry.doubt(nodeId);
+  if (RULES[failed.failure].doubts) registry.doubt(nodeId);
   switch (failed.failure) {
     case "model_missing": {
       // One route of Ollama's minds the case of a name; that it found nothing says nothing about the model then.
@@ -72,7 +69,7 @@ export function learnFromEnd(
       if (RULES[end.error.failure].counts) {
         registry.failed(nodeId, end.error.message, suspectOf(job, end.error.failure));
       }
-      if (BROKE_OFF.has(end.error.failure)) registry.doubt(nodeId);
+      if (RULES[end.error.failure].doubts) registry.doubt(nodeId);
       job.record.brokeOff(nodeId, end.error.failure, end.error.message);
       return job.record.finish({ status, error: end.error.message });
     case "whole":

@@ -2,9 +2,7 @@
 import { type Context, Hono } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
-import { parseAddress } from "../../shared/address.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
-import { peerAddress } from "../../shared/listen.ts";
 import { sourceOf } from "../../shared/networks.ts";
 import { describeAccess, type Gate } from "../gate.ts";
 import { COOKIE, SESSION_SECONDS } from "../sessions.ts";
@@ -50,8 +48,8 @@ async function logIn(context: Context<HubEnv>, { gate }: LoginDeps): Promise<Res
   if (!read.success) return context.json({ detail: 'expected {"key": "ohk_…"}' }, 400);
   const found = gate.keys.find(read.data.key.trim());
   if (found.kind !== "key") {
-    const source = parseAddress(peerAddress(context.env, context.req.raw));
-    const tooMany = found.kind === "unknown" ? gate.guesses.tried(sourceOf(source)) : null;
+    const source = sourceOf(context.get("source") ?? null);
+    const tooMany = found.kind === "unknown" ? gate.guesses.tried(source) : null;
     if (tooMany !== null) return context.json({ detail: tooMany.sentence }, 429, { ...tooMany.headers });
     const why = found.kind === "expired" ? "This key has expired" : "This key is not known here, or was revoked";
     return context.json({ detail: why }, 401);

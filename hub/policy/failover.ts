@@ -25,6 +25,8 @@ export type FailureKind =
 export interface Rule {
   /** Adds to the node's consecutive failures. */
   readonly counts: boolean;
+  /** Somebody else may be where the node was: it has to prove its address again. */
+  readonly doubts?: true;
   /** The request may be placed on another node. */
   readonly failsOver: boolean;
   /** The node may be asked again by the same request, once it has room. */
@@ -38,14 +40,20 @@ export interface Rule {
 /** The failure half of the outcome table (DESIGN section 5). */
 export const RULES: Readonly<Record<FailureKind, Rule>> = {
   unreachable: { counts: true, failsOver: true },
-  connection_lost: { counts: true, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
-  node_lost: { counts: true, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
+  connection_lost: {
+    counts: true,
+    doubts: true,
+    failsOver: true,
+    budget: "first free",
+    group: { name: "loss", limit: 2 },
+  },
+  node_lost: { counts: true, doubts: true, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
   // The process that lost it is gone; the new one did nothing wrong.
   node_restarted: { counts: false, failsOver: true, budget: "first free", group: { name: "loss", limit: 2 } },
   first_byte_timeout: { counts: true, failsOver: true, budget: "needed", group: { name: "loss", limit: 2 } },
   stalled: { counts: true, failsOver: true, budget: "needed" },
   truncated: { counts: true, failsOver: true, budget: "needed" },
-  protocol_error: { counts: true, failsOver: true, budget: "needed" },
+  protocol_error: { counts: true, doubts: true, failsOver: true, budget: "needed" },
   model_missing: { counts: false, failsOver: true },
   // An Ollama, or an agent, from before this route.
   route_missing: { counts: false, failsOver: true },
@@ -64,7 +72,7 @@ export const RULES: Readonly<Record<FailureKind, Rule>> = {
  * Nodes a request is sent to at most. A node that no connection reached, or that handed the request back, has not been
  * sent it: with four of five machines switched off, the fifth is still found.
  */
-export const MOST_NODES = 3;
+export const MOST_ATTEMPTED_NODES = 3;
 
 const NOT_SENT: ReadonlySet<FailureKind> = new Set(["unreachable", "busy", "declined"]);
 
@@ -73,7 +81,7 @@ export function mayFailOver(failures: readonly FailureKind[]): boolean {
   const last = failures.at(-1);
   if (last === undefined) return true;
   if (!RULES[last].failsOver) return false;
-  if (failures.filter((kind) => !NOT_SENT.has(kind)).length >= MOST_NODES) return false;
+  if (failures.filter((kind) => !NOT_SENT.has(kind)).length >= MOST_ATTEMPTED_NODES) return false;
   const group = RULES[last].group;
   return group === undefined || failures.filter((kind) => RULES[kind].group?.name === group.name).length < group.limit;
 }
