@@ -11,8 +11,6 @@ interface Holders {
 const NOBODY: readonly Entry[] = [];
 const NO_MODELS: ReadonlySet<ModelKey> = new Set();
 
-export type ModelIndex = ReturnType<typeof createModelIndex>;
-
 /** No nodes yet. */
 export function createModelIndex() {
   const byModel = new Map<ModelKey, Holders>();

@@ -13,8 +13,6 @@ interface Seen {
   readonly key: string;
 }
 
-export type NodeChanges = ReturnType<typeof createNodeChanges>;
-
 /** Compares what `describe` gives for all nodes; nothing is looked at before `look` or `whole`. */
 export function createNodeChanges(describe: () => Iterable<DescribedNode>) {
   let seen = new Map<string, Seen>();

@@ -64,8 +64,6 @@ interface OfNode {
   readonly tokens: Map<OfModel, Tokens>;
 }
 
-export type RequestFigures = ReturnType<typeof createRequestFigures>;
-
 /**
  * Defines the figures in `metrics`; labels are only names that `registry` knows. Every request pays for this, so what a
  * usual one needs is found by one look each, without making labels anew: measured, that halves the time.

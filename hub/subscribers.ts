@@ -24,8 +24,6 @@ interface Subscriber<Topic extends string> extends Listener<Topic> {
   give: (() => void) | null;
 }
 
-export type Subscribers<Topic extends string> = ReturnType<typeof createSubscribers<Topic>>;
-
 /** Nobody yet. `onChange` is called when somebody has come or gone. */
 export function createSubscribers<Topic extends string>(onChange: () => void) {
   const all = new Set<Subscriber<Topic>>();

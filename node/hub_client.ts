@@ -22,7 +22,7 @@ export interface HubClient {
 }
 
 /** What a hub answers that was started after it spoke with this node last: say it again, signed for this start. */
-export const SIGN_AGAIN = 428;
+const SIGN_AGAIN = 428;
 
 /** Bytes of an answer; a hub's has some hundred, and one with 64 rotations of its key 20,000. */
 const LARGEST_ANSWER = 64 * 1024;

@@ -11,7 +11,7 @@ export interface EventsRouteDeps {
 }
 
 /** What can be asked: which topics, with commas between them; all of them where nothing is said. */
-export const eventsQuery = z.object({
+const eventsQuery = z.object({
   topics: z
     .string()
     .default(TOPICS.join(","))

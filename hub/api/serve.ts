@@ -145,7 +145,7 @@ function believed(continuity: Continuity, { id, chat }: Caller): Continuity {
 }
 
 /** What the client of a model at a cloud service is told. */
-export const CLOUD_REFUSED = "ollama cloud is disabled: remote model is unavailable";
+const CLOUD_REFUSED = "ollama cloud is disabled: remote model is unavailable";
 
 function notPassed(status: 400 | 403 | 413, message: string): Refusal {
   return { kind: "not_passed", status, message };

@@ -13,7 +13,7 @@ export interface StatsRouteDeps {
 }
 
 /** What can be asked. */
-export const statsQuery = z.object({ node_id: z.string().optional() });
+const statsQuery = z.object({ node_id: z.string().optional() });
 
 /** The route. */
 export function statsRoute(hub: StatsRouteDeps): Hono<HubEnv> {

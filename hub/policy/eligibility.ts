@@ -165,7 +165,7 @@ export function passesSoon(reason: Ineligible): boolean {
 }
 
 /** Milliseconds that a machine may take to have its agent or its Ollama started again, by hand or by systemd. */
-export const RESTART_MS = 15_000;
+const RESTART_MS = 15_000;
 
 /** True when `request` should wait for `node`, which may not serve it for `reason`. */
 export function worthWaitingFor(node: NodeFacts, reason: Ineligible, request: Placement, now: number): boolean {
