@@ -37,8 +37,11 @@ export interface RouteFailure {
 export interface DeliverDeps {
   readonly fetch: FleetFetch;
   readonly times: DeliveryTimes;
-  /** Told of every route that connected, or did not in time, so that the next request knows better. */
-  readonly onRoute: (route: Route, reachable: boolean) => void;
+  /**
+   * Told of every route that connected, or did not in time, so that the next request knows better; `overtaken` where it
+   * was only slower than another one.
+   */
+  readonly onRoute: (route: Route, reachable: boolean, overtaken: boolean) => void;
 }
 
 /** A connection that did not stand in time. */
@@ -103,7 +106,7 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     if (error !== undefined) failure = error instanceof Error ? error : new Error(String(error));
     clearConnectLimit();
     // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
-    if (!parcel.signal.aborted && !isOwnShortage(error)) deps.onRoute(route, connected);
+    if (!parcel.signal.aborted && !isOwnShortage(error)) deps.onRoute(route, connected, error === LOST_THE_RACE);
     resolve(connected);
   };
 

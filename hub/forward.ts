@@ -11,7 +11,7 @@ import type { Tickets } from "./tickets.ts";
 
 export interface ForwardDeps extends Omit<DeliverDeps, "onRoute">, LineDeps {
   readonly tickets: Tickets;
-  readonly onRoute: (nodeId: string, route: Route, reachable: boolean) => void;
+  readonly onRoute: (nodeId: string, route: Route, reachable: boolean, overtaken: boolean) => void;
 }
 
 export type AttemptOutcome =
@@ -70,7 +70,7 @@ async function attempt(
     const delivery = await deliver(
       routes,
       { path: job.path, headers, ticket, body: job.body, signal: line.signal },
-      { ...deps, onRoute: (dialled, reachable) => deps.onRoute(node.id, dialled, reachable) },
+      { ...deps, onRoute: (...seen) => deps.onRoute(node.id, ...seen) },
     );
     // Ended while it was dialling: that says nothing about the node's addresses.
     line.signal.throwIfAborted();
@@ -79,7 +79,7 @@ async function attempt(
     const outcome = await readAnswerOf(job, { nodeId: node.id, route }, await delivery.response, line);
     if (outcome.kind !== "failed" || outcome.declined !== "wrong_node") return outcome;
     // That address is another node's now: the next request tries this one's others first.
-    deps.onRoute(node.id, route, false);
+    deps.onRoute(node.id, route, false, false);
     return { ...outcome, status: 503 };
   } catch (error) {
     if (job.signal.aborted) return { kind: "cancelled", route };

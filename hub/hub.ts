@@ -188,7 +188,8 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       wholeAnswerMs: config.wholeAnswerTimeout * 1000,
       idleMs: config.streamIdleTimeout * 1000,
     },
-    onRoute: (nodeId, route, reachable) => registry.routeSeen(nodeId, route.origin, reachable, null),
+    onRoute: (nodeId, { origin }, reachable, overtaken) =>
+      registry.routeSeen(nodeId, origin, reachable, null, overtaken),
     onData: registry.heard,
   });
 

@@ -309,9 +309,10 @@ export function createRegistry(options: RegistryOptions) {
     },
 
     /** A dial or probe of one route came through, or did not. */
-    routeSeen(id: string, origin: string, reachable: boolean, rttMs: number | null): void {
+    routeSeen(id: string, origin: string, reachable: boolean, rttMs: number | null, overtaken = false): void {
       const node = nodes.get(id);
-      if (!reachable && node?.proven.has(origin)) node.doubted.add(origin);
+      // That another address was quicker says nothing of who is at this one.
+      if (!reachable && !overtaken && node?.proven.has(origin)) node.doubted.add(origin);
       // Every job says that its route works; most of the time that is known.
       const news = node?.routes.some(
         (route) => route.origin === origin && (route.reachable !== reachable || rttMs !== null),

@@ -314,6 +314,16 @@ test("a route that did not connect goes to the back until it is seen to work", (
   expect(fleet.node().routes[0]).toMatchObject({ reachable: true, rttMs: 12 });
 });
 
+test("an address that did not answer is in doubt, one that was only slower than another is not", () => {
+  const fleet = joined();
+  const [six, four] = fleet.node().routes.map(({ origin }) => origin);
+  for (const origin of [six, four]) fleet.registry.proven("a", origin ?? "", true);
+  fleet.registry.routeSeen("a", six ?? "", false, null, true);
+  expect([...fleet.node().doubted]).toEqual([]);
+  fleet.registry.routeSeen("a", six ?? "", false, null);
+  expect([...fleet.node().doubted]).toEqual([six ?? ""]);
+});
+
 test("a node that comes from another address starts with a route nothing is known of, and keeps the other's", () => {
   const fleet = joined();
   for (const { origin } of fleet.node().routes) fleet.registry.routeSeen("a", origin, false, null);

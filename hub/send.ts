@@ -165,8 +165,8 @@ function bring(
   const { id, method, path } = errand;
   const ticket = deps.tickets.for(node, { id, method, path, body: method === "HEAD" ? null : body });
   if (method === "HEAD") return ask(routes, { path, headers, ticket, signal }, deps.fetch);
-  const onRoute = (route: Route, reachable: boolean) => deps.onRoute(node.id, route, reachable);
-  return deliver(routes, { method, path, headers, ticket, body, signal }, { ...deps, onRoute });
+  const parcel = { method, path, headers, ticket, body, signal };
+  return deliver(routes, parcel, { ...deps, onRoute: (...seen) => deps.onRoute(node.id, ...seen) });
 }
 
 /** A HEAD has no body that could tell when a connection stands, so that one time limit is for all of it. */
