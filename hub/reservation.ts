@@ -2,7 +2,7 @@
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import type { Entry } from "./node_record.ts";
-import { afterFirstToken, afterLoad, UNKNOWN_SIZE } from "./policy/pace.ts";
+import { afterFirstToken, afterLoad, sizeOf } from "./policy/pace.ts";
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
 export interface Reservation {
@@ -46,7 +46,7 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
       const loaded = starting;
       if (firstTokenMs !== null && held && model !== ANY_MODEL) {
         if (!loaded) node.pace = afterFirstToken(node.pace, model, firstTokenMs, atNode);
-        else if (alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? UNKNOWN_SIZE, firstTokenMs);
+        else if (alone) node.pace = afterLoad(node.pace, sizeOf(model, node.sizes), firstTokenMs);
       }
       if (!endStart()) return;
       // An answer came out of it: it is in memory, whatever the last list said.

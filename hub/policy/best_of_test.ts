@@ -6,7 +6,8 @@ import { bestOf, compare, LB_POLICIES } from "./criteria.ts";
 import { judge, type RouteFacts, type TellableNode } from "./decision.ts";
 import { newcomer } from "./ejection.ts";
 import type { Placement } from "./eligibility.ts";
-import { choose, isInTime, look } from "./selection.ts";
+import { isInTime } from "./first_token.ts";
+import { choose, look } from "./selection.ts";
 
 const anyNode = fc.record({
   lastHeardAt: fc.constantFrom(NOW, NOW, NOW, NOW - 61_000),
@@ -84,7 +85,7 @@ test("the one that is chosen, and the best that are told of, are the first of al
   fc.assert(
     fc.property(anyFleet, anyRequest, (nodes, request) => {
       const seen = look(nodes, request, NOW, LIMITS);
-      const compete = seen.competing.filter((node) => isInTime(node, seen));
+      const compete = seen.competing.filter((node) => isInTime(node, request, NOW, seen.latestMs));
       const ranked = compete.toSorted((a, b) => compare(a, b, request, NOW, LIMITS)).map(({ id }) => id);
       const choice = choose(nodes, request, NOW, LIMITS);
       if (choice.kind === "node") expect(choice.node.id).toBe(ranked[0] ?? "");

@@ -1,7 +1,7 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
 import type { ModelKey } from "../../shared/model_name.ts";
 import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
-import { bytesOf, UNKNOWN_SIZE } from "./pace.ts";
+import { bytesOf, sizeOf } from "./pace.ts";
 import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
@@ -84,6 +84,15 @@ export function latestFirstToken(full: readonly NodeFacts[], request: Placement,
 }
 
 /**
+ * True when a free node's first token is not expected later than `latestMs`. What cannot be told holds nobody back: a
+ * request that waits for nothing would wait in vain.
+ */
+export function isInTime(node: NodeFacts, request: Placement, now: number, latestMs: number): boolean {
+  if (latestMs === Number.POSITIVE_INFINITY) return true;
+  return !((firstTokenMs(node, request, now) ?? 0) > latestMs);
+}
+
+/**
  * Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed; null where nothing is
  * expected.
  */
@@ -105,7 +114,7 @@ function knownPart({ id }: NodeFacts, { lastNode }: Placement): number {
 }
 
 function weighedLoadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, now: number): number {
-  const loadMs = (each: ModelKey) => (node.sizes.get(each) ?? UNKNOWN_SIZE) / (node.pace.load?.value ?? loadSpeed);
+  const loadMs = (each: ModelKey) => sizeOf(each, node.sizes) / (node.pace.load?.value ?? loadSpeed);
   // An Ollama loads one model at a time.
   let ms = 0;
   for (const [each, since] of node.loadingSince) ms += Math.max(0, loadMs(each) - (now - since));
@@ -122,7 +131,7 @@ function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boole
 function hasRoom({ loaded, loadingSince, sizes, pace }: NodeFacts, model: ModelKey): boolean {
   if (loaded.has(model) || loadingSince.has(model)) return false;
   if (loaded.size + loadingSince.size === 0) return true;
-  let bytes = (sizes.get(model) ?? UNKNOWN_SIZE) + bytesOf(loaded, sizes);
-  for (const each of loadingSince.keys()) if (!loaded.has(each)) bytes += sizes.get(each) ?? UNKNOWN_SIZE;
+  let bytes = sizeOf(model, sizes) + bytesOf(loaded, sizes);
+  for (const each of loadingSince.keys()) if (!loaded.has(each)) bytes += sizeOf(each, sizes);
   return bytes < pace.overflow;
 }

@@ -38,7 +38,7 @@ const LEAST_LOAD_MS = 1_000;
 /** Less than Ollama's usual keep-alive of five minutes: a model that was used since then left to make room. */
 const KEPT_MS = 240_000;
 /** Bytes of a model whose size no list tells. */
-export const UNKNOWN_SIZE = 5e9;
+const UNKNOWN_SIZE = 5e9;
 
 /** After a first token `ms` after its request was sent, one of `atNode` there, to a model in memory. */
 export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode: number): Pace {
@@ -49,7 +49,9 @@ export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode:
 
 /** After a first token `ms` after its request was sent, for which a model of `bytes` was loaded and nothing else done. */
 export function afterLoad(pace: Pace, bytes: number, ms: number): Pace {
-  return ms < LEAST_LOAD_MS ? pace : { ...pace, load: blend(pace.load, bytes / ms, REMEMBERED_LOADS) };
+  const speed = bytes / ms;
+  if (!(ms >= LEAST_LOAD_MS && speed > 0 && speed < Number.POSITIVE_INFINITY)) return pace;
+  return { ...pace, load: blend(pace.load, speed, REMEMBERED_LOADS) };
 }
 
 /** After a request for `model` with these load options was sent at monotonic `now`. */
@@ -90,8 +92,14 @@ export function onlyOf(pace: Pace, models: ReadonlySet<ModelKey>): Pace {
 /** Bytes on disk of `models`, together. */
 export function bytesOf(models: Iterable<ModelKey>, sizes: ReadonlyMap<ModelKey, number>): number {
   let sum = 0;
-  for (const model of models) sum += sizes.get(model) ?? UNKNOWN_SIZE;
+  for (const model of models) sum += sizeOf(model, sizes);
   return sum;
+}
+
+/** Bytes on disk of `model`. What a list gives as nothing at all is no size either. */
+export function sizeOf(model: ModelKey, sizes: ReadonlyMap<ModelKey, number>): number {
+  const bytes = sizes.get(model) ?? 0;
+  return bytes > 0 ? bytes : UNKNOWN_SIZE;
 }
 
 function blend(average: Average | null, value: number, remembered: number): Average {

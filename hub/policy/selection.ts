@@ -2,7 +2,7 @@
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { bestOf } from "./criteria.ts";
 import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
-import { firstTokenMs, latestFirstToken } from "./first_token.ts";
+import { isInTime, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
@@ -28,11 +28,6 @@ export interface Look<Node extends NodeFacts> {
   readonly latestMs: number;
   /** True when nodes with another manifest than `request.digest` were held back. */
   readonly sameDigestOnly: boolean;
-}
-
-/** True for one of `look.competing` whose first token is not expected too late. */
-export function isInTime(node: NodeFacts, { request, now, latestMs }: Look<NodeFacts>): boolean {
-  return latestMs === Number.POSITIVE_INFINITY || (firstTokenMs(node, request, now) ?? 0) <= latestMs;
 }
 
 /**
@@ -130,7 +125,7 @@ function survey<Node extends NodeFacts>(
   }
   const competing = request.policy === "least-busy" ? eligible : withoutNeedlessLoads(eligible, loads, request);
   const latestMs = latestFirstToken(full, request, now);
-  const inTime = (node: Node) => (firstTokenMs(node, request, now) ?? 0) <= latestMs;
+  const inTime = (node: Node) => isInTime(node, request, now, latestMs);
   let best = bestOf(competing, request, now, limits);
   // Mostly the best of all is in time.
   if (best && !inTime(best)) best = bestOf(competing.filter(inTime), request, now, limits);
