@@ -88,6 +88,8 @@ export interface Placement {
   readonly accepted?: boolean;
   /** Milliseconds for which it has waited. */
   readonly waitedMs?: number;
+  /** Milliseconds for which it may wait at most; without an end where nothing is said. */
+  readonly patienceMs?: number;
 }
 
 export type Ineligible =

@@ -62,6 +62,17 @@ test("where no node is full or about to be free, one that may serve is taken, wh
   );
 });
 
+test("a request that has waited for a quarter of its time takes what may serve it, whatever is expected of the rest", () => {
+  const full = anyFree.map((node) => ({ ...node, reserved: node.slots, id: "full" }));
+  const impatient = fc.constantFrom(30_000, 60_000, 120_000).map((waitedMs) => ({ waitedMs, patienceMs: 120_000 }));
+  fc.assert(
+    fc.property(frees, fc.array(full, { maxLength: 2 }), anyRequest, impatient, (nodes, others, request, waited) => {
+      expect(choose([...nodes, ...others], { ...request, ...waited }, NOW, LIMITS).kind).toBe("node");
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test("a size of nothing is an unknown one, and teaches no speed", () => {
   expect(sizeOf(MODEL, new Map([[MODEL, 0]]))).toBe(sizeOf(MODEL, new Map()));
   for (const [bytes, ms] of [

@@ -2,7 +2,7 @@
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { bestOf } from "./criteria.ts";
 import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
-import { isInTime, latestFirstToken } from "./first_token.ts";
+import { isImpatient, isInTime, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
@@ -123,7 +123,7 @@ function survey<Node extends NodeFacts>(
     }
     if (isLoading(node, request.model)) loads.push(loadAt(node, request, now));
   }
-  const competing = request.policy === "least-busy" ? eligible : withoutNeedlessLoads(eligible, loads, request);
+  const competing = request.policy === "least-busy" ? eligible : withoutLoads(eligible, loads, request);
   const latestMs = latestFirstToken(full, request, now);
   const inTime = (node: Node) => isInTime(node, request, now, latestMs);
   let best = bestOf(competing, request, now, limits);
@@ -131,6 +131,12 @@ function survey<Node extends NodeFacts>(
   if (best && !inTime(best)) best = bestOf(competing.filter(inTime), request, now, limits);
   if (!best && eligible.length > 0) worthWaiting = true;
   return { eligible, competing, latestMs, best, worthWaiting, lastResort, doubtfulAndFull };
+}
+
+/** Those that do not start a needless load; all of them rather than none where the request may not wait much longer. */
+function withoutLoads<Node extends NodeFacts>(eligible: readonly Node[], loads: readonly Load[], request: Placement) {
+  const left = withoutNeedlessLoads(eligible, loads, request);
+  return left.length === 0 && isImpatient(request) ? eligible : left;
 }
 
 function loadAt(node: NodeFacts, { model }: Placement, now: number): Load {
