@@ -13,7 +13,8 @@ export interface Ticket extends Disposable {
   readonly position: number;
   /**
    * Resolves when it is this waiter's turn to look for a place, and nobody before it can take one. `passOn` says that
-   * this waiter cannot use every node (it was at some already), so those behind it may look as well.
+   * this waiter leaves free what others may use (it was at some nodes already, or waits for a faster one), so those behind
+   * it may look as well.
    */
   turn(passOn: boolean): Promise<Turn>;
   /** Leaves the room; whoever is next may look. Harmless when called twice. */
@@ -56,7 +57,7 @@ interface Waiter extends Queued {
   resolve: ((turn: Turn) => void) | null;
   /** Capacity changed while it was not waiting: it was looking, and what it saw may be old. */
   woken: boolean;
-  /** It cannot use every node, as it said with its last turn: those behind it may look as well. */
+  /** It leaves nodes free, as it said with its last turn: those behind it may look as well, until it looks again. */
   passesOn: boolean;
   /** Monotonic ms since when it waits. */
   readonly since: number;
@@ -80,6 +81,8 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
 
   function wake(waiter: Waiter | undefined): void {
     if (!waiter) return;
+    // What it finds now it may want.
+    waiter.passesOn = false;
     if (waiter.resolve) waiter.resolve("look");
     else waiter.woken = true;
   }
@@ -149,8 +152,8 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       }),
 
     /**
-     * True when a newcomer for `model` must not go before those who wait for it. Those who cannot use every node let it
-     * pass: what it can use they cannot, or they would not wait.
+     * True when a newcomer for `model` must not go before those who wait for it. Those who leave nodes free let it pass:
+     * what it can use they cannot, or do not want.
      */
     hasWaiters: (model: ModelKey): boolean => queues.get(model)?.waiters.some(({ passesOn }) => !passesOn) ?? false,
 
@@ -204,15 +207,15 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
           if (stopping.aborted) return Promise.resolve("stopping");
           const remaining = Math.min(waiter.since + timeoutMs, deadlineAt) - clock.now();
           if (remaining <= 0) return Promise.resolve("timeout");
-          waiter.passesOn = passOn;
-          if (passOn) {
-            const next = waiters.indexOf(waiter) + 1;
-            if (mayLook(waiters, next)) wake(waiters[next]);
-          }
           if (waiter.woken) {
             waiter.woken = false;
             looked = true;
             return Promise.resolve("look");
+          }
+          waiter.passesOn = passOn;
+          if (passOn) {
+            const next = waiters.indexOf(waiter) + 1;
+            if (mayLook(waiters, next)) wake(waiters[next]);
           }
           return new Promise<Turn>((resolve) => {
             const onAbort = () => settle("left");

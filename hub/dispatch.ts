@@ -45,7 +45,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         if (ticket === null) return refuse(job, noRoom(job, hub));
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
-        const turn = await ticket.turn(isChoosy(request, registry.having(job.key)));
+        const declines = choice.kind === "wait" && choice.leavesFree;
+        const turn = await ticket.turn(declines || isChoosy(request, registry.having(job.key)));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");

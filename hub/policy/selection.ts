@@ -7,8 +7,8 @@ import type { LivenessLimits } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
   | { readonly kind: "node"; readonly node: Node }
-  /** Nodes could serve it, but not now. */
-  | { readonly kind: "wait" }
+  /** Nodes could serve it, but not now; or some could now, and others are worth waiting for: `leavesFree`. */
+  | { readonly kind: "wait"; readonly leavesFree: boolean }
   /** No node will serve it. */
   | { readonly kind: "none" };
 
@@ -62,8 +62,8 @@ export function look<Node extends NodeFacts>(
     const same = nodes.filter((node) => hasDigest(node, request));
     const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
     if (best || worthWaiting) {
-      const choice: Choice<Node> = best ? { kind: "node", node: best } : { kind: "wait" };
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
+      const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible);
       return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
@@ -74,11 +74,15 @@ export function look<Node extends NodeFacts>(
 }
 
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
-  const { best, worthWaiting, lastResort, doubtfulAndFull } = found;
+  const { eligible, best, worthWaiting, lastResort, doubtfulAndFull } = found;
   if (best) return { kind: "node", node: best };
-  if (worthWaiting) return { kind: "wait" };
+  if (worthWaiting) return wait(eligible);
   if (lastResort) return { kind: "node", node: lastResort };
-  return { kind: doubtfulAndFull ? "wait" : "none" };
+  return doubtfulAndFull ? wait(eligible) : { kind: "none" };
+}
+
+function wait(eligible: readonly NodeFacts[]) {
+  return { kind: "wait", leavesFree: eligible.length > 0 } as const;
 }
 
 interface Survey<Node> {
