@@ -64,7 +64,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       recordAttempt(job, node, outcome, clock.now() - sentAt);
 
       if (outcome.kind === "answer" || outcome.kind === "rejected") {
-        if (outcome.kind === "answer") reservation.answered(job.stream ? clock.now() - sentAt : null);
+        if (outcome.kind === "answer")
+          reservation.answered(job.stream ? clock.now() - sentAt : null, outcome.answer.hasToken === true);
         hub.conversations.servedBy(job, node);
         return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
           reservation.release();

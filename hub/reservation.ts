@@ -9,10 +9,11 @@ export interface Reservation {
   /** Requests of this hub that held a slot there once this one was taken, itself included; 0 where it takes none. */
   readonly atNode: number;
   /**
-   * The first byte of an answer is here, so the model is in the node's memory. It came `firstTokenMs` after the request
-   * was sent; null for a whole answer, whose first byte tells nothing of the first token.
+   * The first byte of an answer is here, so the model is in the node's memory. It came `firstByteMs` after the request
+   * was sent; null for an answer that was not to be streamed, whose first byte tells neither of a first token nor of a load.
+   * One without a token, such as that to an empty prompt, tells of its load only.
    */
-  answered(firstTokenMs?: number | null): void;
+  answered(firstByteMs?: number | null, hasToken?: boolean): void;
   release(): void;
 }
 
@@ -42,11 +43,10 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
 
   return {
     atNode,
-    answered(firstTokenMs = null) {
-      const loaded = starting;
-      if (firstTokenMs !== null && held && model !== ANY_MODEL) {
-        if (!loaded) node.pace = afterFirstToken(node.pace, model, firstTokenMs, atNode);
-        else if (alone) node.pace = afterLoad(node.pace, sizeOf(model, node.sizes), firstTokenMs);
+    answered(firstByteMs = null, hasToken = true) {
+      if (firstByteMs !== null && held && model !== ANY_MODEL) {
+        if (starting && alone) node.pace = afterLoad(node.pace, sizeOf(model, node.sizes), firstByteMs);
+        if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode);
       }
       if (!endStart()) return;
       // An answer came out of it: it is in memory, whatever the last list said.

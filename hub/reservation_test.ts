@@ -131,8 +131,9 @@ test("a first token tells how fast the node is, and one after a load how fast it
   expect(node().pace.firstToken.size).toBe(0);
   const [one, two] = [registry.reserve("a", MODEL), registry.reserve("a", MODEL)];
   one.answered(600);
-  // A whole answer's first byte is no first token.
+  // A whole answer's first byte is no first token, nor is that of one that has none.
   two.answered(null);
+  registry.reserve("a", MODEL).answered(2, false);
   expect(node().pace.firstToken.get(MODEL)).toEqual({ value: 600, count: 1 });
 });
 
