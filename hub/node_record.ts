@@ -52,8 +52,6 @@ export interface NodeRecord extends NodeFacts {
   readonly ps: readonly LoadedModel[];
   /** What its answers told about how many requests it works on at once. */
   readonly learned: LearnedSlots;
-  /** Models that are only names for one at a cloud service. */
-  readonly remote: ReadonlySet<ModelKey>;
   /** The request of this hub's that brought a model's load about, by model, until its first byte or its end. */
   readonly loaders: ReadonlyMap<ModelKey, string>;
   /** Requests there that take no slot and last, such as a pull: while there are any it is probed as often as with work. */

@@ -25,7 +25,7 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
   const atNode = ++node.reserved;
   let held = true;
   const alone = node.reserved === 1 && node.loadingSince.size === 0;
-  let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model);
+  let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model) && !node.remote.has(model);
   if (starting) {
     count(node, model, 1);
     if (!node.loaders.has(model)) node.loaders.set(model, id);

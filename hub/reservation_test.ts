@@ -37,8 +37,10 @@ test.each<[what: string, state: Parameters<typeof open>[0], model: ModelKey]>([
   ["the model is in memory", { loaded: [MODEL] }, MODEL],
   ["the agent does not say what is in memory", { knowsLoaded: false }, MODEL],
   ["the request names no model", {}, ANY_MODEL],
+  ["the model is a cloud service's", {}, "cloud"],
 ])("nothing is started when %s", (_, state, model) => {
   const { node, take, changes } = open(state);
+  node.remote = new Set(["cloud"]);
   const before = new Set(node.loaded);
   const reservation = take(model);
   expect(node.starting.size).toBe(0);
@@ -135,6 +137,15 @@ test("a first token tells how fast the node is, and one after a load how fast it
   two.answered(null);
   registry.reserve("a", MODEL).answered(2, false);
   expect(node().pace.firstToken.get(MODEL)).toEqual({ value: 600, count: 1 });
+});
+
+test("the few bytes of a cloud service's model teach nothing about the node's disk", () => {
+  const { registry, beat, node } = fakeFleet();
+  const tag = { name: "llama3:latest", digest: "x", size: 384, modified_at: "2026-01-01T00:00:00Z" };
+  beat({ loaded: [], tags: [{ ...tag, remote_host: "https://ollama.com", remote_model: "llama3" }] });
+  registry.reserve("a", MODEL).answered(1_500);
+  expect(node().pace.load).toBeNull();
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 1_500 });
 });
 
 test("a model that had to leave for another tells what is too much for the node's memory", () => {

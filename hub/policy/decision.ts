@@ -32,6 +32,8 @@ export interface JudgedNode<Route extends RouteFacts = RouteFacts> {
   /** Just back, and given work slowly. */
   readonly returning: boolean;
   readonly inMemory: boolean;
+  /** The model is a cloud service's: nothing is loaded for it. */
+  readonly inCloud: boolean;
   /** False for an agent that does not say what it has in memory. */
   readonly knowsLoaded: boolean;
   readonly loading: boolean;
@@ -211,6 +213,7 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
     slots: node.slots,
     returning: rampOf(node.trust, now) < 1,
     inMemory: node.loaded.has(request.model),
+    inCloud: node.remote.has(request.model),
     knowsLoaded: node.knowsLoaded,
     loading: isLoading(node, request.model),
     firstTokenMs: firstTokenMs(node, request, now),

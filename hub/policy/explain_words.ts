@@ -170,9 +170,9 @@ function pace({ returning }: JudgedNode): string {
 }
 
 /** What its first token counts as, and what that is made of. */
-function token({ firstTokenMs, activeJobs, slots, inMemory, knowsLoaded }: JudgedNode): string {
+function token({ firstTokenMs, activeJobs, slots, ...node }: JudgedNode): string {
   const seconds = Number(((firstTokenMs ?? 0) / 1000).toPrecision(2));
-  return `${seconds} s with ${activeJobs} of ${slots} slots used${inMemory || !knowsLoaded ? "" : " and a load"}`;
+  return `${seconds} s with ${activeJobs} of ${slots} slots used${node.inMemory || node.inCloud || !node.knowsLoaded ? "" : " and a load"}`;
 }
 
 /** In the steps in which it counts, where these differ: said to the per cent, two that are as good would seem to differ. */

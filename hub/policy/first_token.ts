@@ -138,9 +138,9 @@ function loadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, 
   return isLoading(node, model) ? ms : ms + msOf(model) * (hasRoom(node, model) ? weights.withRoom : weights.inPlace);
 }
 
-/** True when `model` is in memory as the request needs it. Older agents do not say what is. */
+/** True when `model` is in memory as the request needs it, or somewhere else. Older agents do not say what is. */
 function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boolean {
-  if (!node.knowsLoaded) return true;
+  if (!node.knowsLoaded || node.remote.has(model)) return true;
   return node.loaded.has(model) && (node.pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
 }
 

@@ -63,6 +63,7 @@ test.each<[what: string, a: NodeFacts, b: NodeFacts, sooner: string]>([
     "a",
   ],
   ["one not measured is as fast as the fastest", node("new", { pace: pace(null) }), node("b"), "same"],
+  ["a cloud service's model needs no load", cold("cloud", { remote: new Set([MODEL]) }), node("b"), "same"],
   ["one that does not say what is in memory may have it", cold("old", { knowsLoaded: false }), node("b"), "same"],
 ])("%s", (_, a, b, first) => {
   expect(sooner(a, b)).toBe(first);
