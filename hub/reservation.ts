@@ -46,7 +46,7 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
     answered(firstByteMs = null, hasToken = true) {
       if (firstByteMs !== null && held && model !== ANY_MODEL) {
         if (starting && alone) node.pace = afterLoad(node.pace, sizeOf(model, node.sizes), firstByteMs);
-        if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode);
+        if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode, clock.now());
       }
       if (!endStart()) return;
       // An answer came out of it: it is in memory, whatever the last list said.

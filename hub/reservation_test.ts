@@ -136,7 +136,7 @@ test("a first token tells how fast the node is, and one after a load how fast it
   // A whole answer's first byte is no first token, nor is that of one that has none.
   two.answered(null);
   registry.reserve("a", MODEL).answered(2, false);
-  expect(node().pace.firstToken.get(MODEL)).toEqual({ value: 600, count: 1 });
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 600, count: 1 });
 });
 
 test("the few bytes of a cloud service's model teach nothing about the node's disk", () => {

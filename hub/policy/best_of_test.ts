@@ -25,7 +25,7 @@ const anyNode = fc.record({
   cpu: fc.constantFrom(0, 0.1, 0.11, 0.5),
   pace: fc.record({
     firstToken: fc.option(fc.integer({ min: 1, max: 5_000 }), { nil: null }).map((value) => {
-      return new Map(value === null ? [] : [[MODEL, { value, count: 1 }]]);
+      return new Map(value === null ? [] : [[MODEL, { value, count: 1, at: NOW - 60_000 }]]);
     }),
     load: fc.constantFrom(null, { value: 200_000, count: 1 }),
     overflow: fc.constantFrom(Number.POSITIVE_INFINITY, 1),

@@ -49,7 +49,7 @@ const anyNode: fc.Arbitrary<Partial<NodeFacts>> = fc.record({
   lastPicked: fc.nat(5),
   joined: fc.nat(5),
   pace: fc.record({
-    firstToken: sometimes(new Map(), new Map([[MODEL, { value: 4000, count: 1 }]])),
+    firstToken: sometimes(new Map(), new Map([[MODEL, { value: 4000, count: 1, at: NOW - 60_000 }]])),
     load: sometimes(null, { value: 200_000, count: 1 }),
     overflow: sometimes(Number.POSITIVE_INFINITY, 1),
     loadOptions: sometimes(new Map(), new Map([[MODEL, ""]])),

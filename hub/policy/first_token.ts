@@ -1,7 +1,7 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
 import type { ModelKey } from "../../shared/model_name.ts";
 import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
-import { bytesOf, sizeOf } from "./pace.ts";
+import { bytesOf, firstTokenAlone, sizeOf } from "./pace.ts";
 import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
@@ -116,8 +116,7 @@ export function isInTime(node: NodeFacts, request: Placement, now: number, lates
 export function firstTokenMs(node: NodeFacts, request: Placement, now: number, weights = WEIGHTS): number | null {
   const { expected, model } = request;
   if (!expected) return null;
-  // What was measured since then counts with the next look over all nodes.
-  const alone = Math.max(node.pace.firstToken.get(model)?.value ?? 0, expected.firstTokenMs);
+  const alone = firstTokenAlone(node.pace, model, expected.firstTokenMs, now);
   const own = alone * knownPart(node, request) * (1 + busyness(node, now) * node.slots);
   return isReady(node, request) ? own : own + loadMs(node, request, expected, now, weights);
 }

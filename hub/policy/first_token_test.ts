@@ -7,7 +7,7 @@ import { type Pace, UNKNOWN_PACE } from "./pace.ts";
 const GB = 1e9;
 const pace = (firstTokenMs: number | null, changes: Partial<Pace> = {}): Pace => ({
   ...UNKNOWN_PACE,
-  firstToken: new Map(firstTokenMs === null ? [] : [[MODEL, { value: firstTokenMs, count: 9 }]]),
+  firstToken: new Map(firstTokenMs === null ? [] : [[MODEL, { value: firstTokenMs, count: 9, at: NOW }]]),
   // Ten seconds for the model's five gigabytes.
   load: { value: (5 * GB) / 10_000, count: 1 },
   ...changes,

@@ -35,7 +35,7 @@ const anyFree: fc.Arbitrary<NodeFacts> = fc
       sizes: mapOf(MODEL, size),
       pace: {
         ...UNKNOWN_PACE,
-        firstToken: mapOf(MODEL, token === null ? null : { value: token, count: 1 }),
+        firstToken: mapOf(MODEL, token === null ? null : { value: token, count: 1, at: NOW }),
         load: load === null ? null : { value: load, count: 1 },
         overflow,
       },

@@ -7,10 +7,16 @@ export interface Average {
   readonly count: number;
 }
 
+/** One of which less is believed the longer ago the newest was seen: a machine that was slow once may not be so any more. */
+export interface Aging extends Average {
+  /** Monotonic ms of the newest. */
+  readonly at: number;
+}
+
 /** What was measured of a node. */
 export interface Pace {
   /** Milliseconds from sending a request to its first token, by model: in memory, and as if nothing else was at work. */
-  readonly firstToken: ReadonlyMap<ModelKey, Average>;
+  readonly firstToken: ReadonlyMap<ModelKey, Aging>;
   /** Bytes a millisecond at which models came into memory; null before the first load. */
   readonly load: Average | null;
   /** Fewest bytes of models on disk of which, in memory together, one had to leave; infinite before that was seen. */
@@ -33,6 +39,8 @@ export const UNKNOWN_PACE: Pace = {
 /** Answers after which each new one counts for so many parts of the mean. Long prompts and short ones even out. */
 const REMEMBERED_TOKENS = 32;
 const REMEMBERED_LOADS = 10;
+/** Milliseconds after which half of a measured first token is believed. A node that is held for slow measures no more. */
+const HALF_LIFE_MS = 120_000;
 /** Milliseconds below which a model was in memory after all, as in learned_slots.ts. */
 const LEAST_LOAD_MS = 1_000;
 /** Less than Ollama's usual keep-alive of five minutes: a model that was used since then left to make room. */
@@ -40,11 +48,24 @@ const KEPT_MS = 240_000;
 /** Bytes of a model whose size no list tells. */
 const UNKNOWN_SIZE = 5e9;
 
-/** After a first token `ms` after its request was sent, one of `atNode` there, to a model in memory. */
-export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode: number): Pace {
-  const firstToken = new Map(pace.firstToken);
-  firstToken.set(model, blend(firstToken.get(model) ?? null, ms / Math.max(1, atNode), REMEMBERED_TOKENS));
-  return { ...pace, firstToken };
+/** After a first token at `now`, `ms` after its request was sent, one of `atNode` there, to a model in memory. */
+export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode: number, now: number): Pace {
+  const before = pace.firstToken.get(model) ?? null;
+  const believed = before && { value: before.value, count: before.count * partLeft(before, now) };
+  const average = blend(believed, ms / Math.max(1, atNode), REMEMBERED_TOKENS);
+  return { ...pace, firstToken: new Map(pace.firstToken).set(model, { ...average, at: now }) };
+}
+
+/** Milliseconds to a first token of `model` on the node alone, where `usual` is that of the fastest node. */
+export function firstTokenAlone({ firstToken }: Pace, model: ModelKey, usual: number, now: number): number {
+  const seen = firstToken.get(model);
+  // What was measured since `usual` was counts with the next look over all nodes.
+  if (!seen || !(seen.value > usual)) return usual;
+  return usual + (seen.value - usual) * partLeft(seen, now);
+}
+
+function partLeft({ at }: Aging, now: number): number {
+  return 0.5 ** (Math.max(0, now - at) / HALF_LIFE_MS);
 }
 
 /** After a first token `ms` after its request was sent, for which a model of `bytes` was loaded and nothing else done. */

@@ -5,6 +5,7 @@ import {
   afterReport,
   afterUse,
   bytesOf,
+  firstTokenAlone,
   type MemoryReport,
   onlyOf,
   UNKNOWN_PACE,
@@ -25,17 +26,32 @@ const report = (before: string[], loaded: string[], loading: string[] = []): Mem
 const used = (...models: string[]) => models.reduce((pace, model) => afterUse(pace, model, "", NOW), UNKNOWN_PACE);
 
 test("first tokens are averaged by model, each divided by those it was beside", () => {
-  let pace = afterFirstToken(UNKNOWN_PACE, "a", 1000, 1);
-  pace = afterFirstToken(pace, "a", 6000, 2);
-  pace = afterFirstToken(pace, "b", 500, 1);
-  expect(pace.firstToken.get("a")).toEqual({ value: 2000, count: 2 });
-  expect(pace.firstToken.get("b")).toEqual({ value: 500, count: 1 });
+  let pace = afterFirstToken(UNKNOWN_PACE, "a", 1000, 1, NOW);
+  pace = afterFirstToken(pace, "a", 6000, 2, NOW);
+  pace = afterFirstToken(pace, "b", 500, 1, NOW);
+  expect(pace.firstToken.get("a")).toEqual({ value: 2000, count: 2, at: NOW });
+  expect(pace.firstToken.get("b")).toEqual({ value: 500, count: 1, at: NOW });
 });
 
 test("the newest first tokens count for a thirty-second part once there were many", () => {
   let pace = UNKNOWN_PACE;
-  for (let count = 0; count < 100; count++) pace = afterFirstToken(pace, "a", 1000, 1);
-  expect(afterFirstToken(pace, "a", 33_000, 1).firstToken.get("a")?.value).toBeCloseTo(2000);
+  for (let count = 0; count < 100; count++) pace = afterFirstToken(pace, "a", 1000, 1, NOW);
+  expect(afterFirstToken(pace, "a", 33_000, 1, NOW).firstToken.get("a")?.value).toBeCloseTo(2000);
+});
+
+test("half of what a node was slower than the fastest is forgotten every two minutes without a new first token", () => {
+  const pace = afterFirstToken(UNKNOWN_PACE, "a", 12_000, 1, NOW);
+  const after = (minutes: number) => firstTokenAlone(pace, "a", 400, NOW + minutes * 60_000);
+  expect([0, 2, 4, 60].map(after).map(Math.round)).toEqual([12_000, 6_200, 3_300, 400]);
+  expect(firstTokenAlone(pace, "a", 20_000, NOW)).toBe(20_000);
+  expect(firstTokenAlone(pace, "b", 400, NOW)).toBe(400);
+});
+
+test("old first tokens count little beside a new one", () => {
+  let pace = UNKNOWN_PACE;
+  for (let count = 0; count < 32; count++) pace = afterFirstToken(pace, "a", 12_000, 1, NOW);
+  expect(afterFirstToken(pace, "a", 400, 1, NOW).firstToken.get("a")?.value).toBeGreaterThan(11_000);
+  expect(afterFirstToken(pace, "a", 400, 1, NOW + 1_200_000).firstToken.get("a")?.value).toBeLessThan(1_000);
 });
 
 test("a load tells bytes a millisecond; one of less than a second was none", () => {
@@ -68,8 +84,8 @@ test("a model whose size no list tells counts as a middling one", () => {
 });
 
 test("what was measured of a model is forgotten with the model, and how fast the disk is stays", () => {
-  const measured = afterLoad(afterFirstToken(used("a", "b"), "a", 1000, 1), 4e9, 8_000);
-  const left = onlyOf(afterFirstToken(measured, "b", 500, 1), new Set(["b", "c"]));
+  const measured = afterLoad(afterFirstToken(used("a", "b"), "a", 1000, 1, NOW), 4e9, 8_000);
+  const left = onlyOf(afterFirstToken(measured, "b", 500, 1, NOW), new Set(["b", "c"]));
   expect([left.firstToken, left.loadOptions, left.usedAt].map((each) => [...each.keys()])).toEqual([
     ["b"],
     ["b"],

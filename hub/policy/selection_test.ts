@@ -240,7 +240,7 @@ const measured = (id: string, changes: Partial<NodeFacts> = {}) =>
     sizes: new Map([[MODEL, 5e9]]),
     pace: {
       ...UNKNOWN_PACE,
-      firstToken: new Map([[MODEL, { value: 1000, count: 9 }]]),
+      firstToken: new Map([[MODEL, { value: 1000, count: 9, at: NOW }]]),
       load: { value: 500_000, count: 1 },
       overflow: 10e9,
     },
