@@ -2,7 +2,7 @@
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import type { Entry } from "./node_record.ts";
-import { afterFirstToken, afterLoad, sizeOf } from "./policy/pace.ts";
+import { afterFirstToken, afterLoad } from "./policy/pace.ts";
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
 export interface Reservation {
@@ -45,7 +45,7 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
     atNode,
     answered(firstByteMs = null, hasToken = true) {
       if (firstByteMs !== null && held && model !== ANY_MODEL) {
-        if (starting && alone) node.pace = afterLoad(node.pace, sizeOf(model, node.sizes), firstByteMs);
+        if (starting && alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? 0, firstByteMs);
         if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode, clock.now());
       }
       if (!endStart()) return;

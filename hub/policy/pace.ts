@@ -43,6 +43,8 @@ const REMEMBERED_LOADS = 10;
 const HALF_LIFE_MS = 120_000;
 /** Milliseconds below which a model was in memory after all, as in learned_slots.ts. */
 const LEAST_LOAD_MS = 1_000;
+/** Bytes below which what a load takes is mostly not the disk: a runner is started, the prompt is read. */
+const LEAST_LOAD_BYTES = 2e9;
 /** Less than Ollama's usual keep-alive of five minutes: a model that was used since then left to make room. */
 const KEPT_MS = 240_000;
 /** Bytes of a model whose size no list tells. */
@@ -68,10 +70,14 @@ function partLeft({ at }: Aging, now: number): number {
   return 0.5 ** (Math.max(0, now - at) / HALF_LIFE_MS);
 }
 
-/** After a first token `ms` after its request was sent, for which a model of `bytes` was loaded and nothing else done. */
+/**
+ * After a first token `ms` after its request was sent, for which a model of `bytes` was loaded and nothing else done; 0 where
+ * no list tells how many.
+ */
 export function afterLoad(pace: Pace, bytes: number, ms: number): Pace {
   const speed = bytes / ms;
-  if (!(ms >= LEAST_LOAD_MS && speed > 0 && speed < Number.POSITIVE_INFINITY)) return pace;
+  const isTold = bytes >= LEAST_LOAD_BYTES && ms >= LEAST_LOAD_MS && speed > 0 && speed < Number.POSITIVE_INFINITY;
+  if (!isTold) return pace;
   return { ...pace, load: blend(pace.load, speed, REMEMBERED_LOADS) };
 }
 

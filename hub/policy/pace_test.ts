@@ -59,6 +59,10 @@ test("a load tells bytes a millisecond; one of less than a second was none", () 
   expect(afterLoad(UNKNOWN_PACE, 4e9, 999)).toBe(UNKNOWN_PACE);
 });
 
+test("a small model's load, which is mostly no reading, tells nothing of the disk", () => {
+  expect(afterLoad(UNKNOWN_PACE, 522e6, 3_500)).toBe(UNKNOWN_PACE);
+});
+
 test.each<[what: string, report: MemoryReport, models: string[], overflow: number]>([
   ["one came and none left", report(["a"], ["a", "b"]), ["a", "b"], Number.POSITIVE_INFINITY],
   ["one came and another left that was used lately", report(["a"], ["b"]), ["a", "b"], 9e9],
