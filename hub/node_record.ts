@@ -88,6 +88,8 @@ export type Entry = Mutable<NodeRecord> & {
   /** Where its last heartbeat came from, as far as that could be seen. */
   source: Address | null;
   seq: number | null;
+  /** What it had in memory by its last heartbeat; `loaded` has what answers have shown since as well. */
+  reported: ReadonlySet<ModelKey>;
   /** Whether it was told that the node is offline. */
   saidOffline: boolean;
   /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
@@ -152,6 +154,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     ollamaVersion: null,
     capabilities: [],
     seq: null,
+    reported: new Set(),
     saidOffline: false,
     formerBoots: [],
     losing,

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
+import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { newEntry } from "./node_record.ts";
 import { NO_RESERVATION, takeSlot } from "./reservation.ts";
@@ -158,4 +158,17 @@ test("a model that had to leave for another tells what is too much for the node'
   expect(node().pace.overflow).toBe(9e9);
   beat({ ...models, loaded: ["llama3:latest", "mistral:latest"] });
   expect(node().pace.overflow).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("the same where the other's answer begins before the node reports what it has in memory", () => {
+  const { registry, beat, node } = fakeFleet();
+  const tag = (name: string, size: number) => ({ name, digest: name, size, modified_at: "2026-01-01T00:00:00Z" });
+  const models = { models: ["llama3", "mistral"], tags: [tag("llama3:latest", 4e9), tag("mistral:latest", 5e9)] };
+  beat({ ...models, loaded: ["llama3:latest"] });
+  registry.reserve("a", MODEL).release();
+  const other = registry.reserve("a", modelKey("mistral"));
+  other.answered(4_000);
+  other.release();
+  beat({ ...models, loaded: ["mistral:latest"] });
+  expect(node().pace.overflow).toBe(9e9);
 });

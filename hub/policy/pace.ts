@@ -90,7 +90,7 @@ export function afterUse(pace: Pace, model: ModelKey, loadOptions: string, now: 
   };
 }
 
-/** What a node had in memory, has now, and is loading. */
+/** What a node had in memory by its report before, has now, and is loading. */
 export interface MemoryReport {
   readonly before: ReadonlySet<ModelKey>;
   readonly loaded: ReadonlySet<ModelKey>;
