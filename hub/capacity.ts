@@ -34,8 +34,10 @@ export interface WaitingRoomOptions {
 export interface WaiterOptions {
   /** Whose turn it takes; all are one where nothing is said. */
   readonly caller?: Caller;
-  /** It was placed already, so it goes before the rest. */
+  /** It goes before the rest: it was placed already, or takes no slot from them. */
   readonly front?: boolean;
+  /** It was let in before, and finds room whoever else waits. */
+  readonly letIn?: boolean;
   /** Milliseconds the same request waited here before. */
   readonly waitedMs?: number;
   /** Monotonic ms after which it would wait in vain. */
@@ -170,10 +172,11 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       for (const waiter of first) wake(waiter);
     },
 
-    /** Draws a ticket, or null when the room is full. Who was placed already always finds room: it is one that was let in. */
+    /** Draws a ticket, or null when the room is full. */
     enter(model: ModelKey, signal: AbortSignal, options: WaiterOptions = {}): Ticket | null {
-      const { front = false, waitedMs = 0, deadlineAt = Number.POSITIVE_INFINITY, caller = ANYBODY } = options;
-      if (!front && (hasItsShare(caller) || !hasRoomFor(model, caller))) return null;
+      const { front = false, letIn = false, waitedMs = 0, caller = ANYBODY } = options;
+      const { deadlineAt = Number.POSITIVE_INFINITY } = options;
+      if (!letIn && (hasItsShare(caller) || !hasRoomFor(model, caller))) return null;
       const since = clock.now() - waitedMs;
       const waiter: Waiter = { resolve: null, woken: false, passesOn: false, since, caller, front, tag: 0, userTag: 0 };
       const queue = queues.get(model) ?? createFairQueue<Waiter>();

@@ -12,7 +12,7 @@ function open(size = 512): { clock: FakeClock; room: WaitingRoom } {
 
 /** Enters, or throws where the room is full. */
 function enter(room: WaitingRoom, model = "m", { signal = never, front = false, waitedMs = 0 } = {}): Ticket {
-  const ticket = room.enter(model, signal, { front, waitedMs });
+  const ticket = room.enter(model, signal, { front, letIn: front, waitedMs });
   if (!ticket) throw new Error("the waiting room is full");
   return ticket;
 }
@@ -183,7 +183,7 @@ test("a full room still takes one that was placed already", () => {
   const { room } = open(1);
   enter(room);
   expect(room.enter("m", never)).toBeNull();
-  expect(room.enter("m", never, { front: true })?.position).toBe(1);
+  expect(room.enter("m", never, { front: true, letIn: true })?.position).toBe(1);
 });
 
 test("a room that one model fills takes some of the others, a quarter more in all", () => {
@@ -196,6 +196,13 @@ test("a room that one model fills takes some of the others, a quarter more in al
     expect(entered).toBe(model === "quick" ? 2 : 1);
   }
   expect(room.length).toBeLessThanOrEqual(20);
+});
+
+test("one that takes no slot goes to the front, but finds no room in a full one", () => {
+  const { room } = open(2);
+  enter(room, "m");
+  expect(room.enter("m", never, { front: true })?.position).toBe(1);
+  expect(room.enter("m", never, { front: true })).toBeNull();
 });
 
 test("a request that was placed before goes to the front", async () => {

@@ -88,8 +88,9 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   }
 }
 
-function waiterOptions({ record, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {
-  return { front: failures.length > 0, waitedMs: record.waitedMs, deadlineAt, caller };
+function waiterOptions({ record, needs, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {
+  const letIn = failures.length > 0;
+  return { front: letIn || !needs.slot, letIn, waitedMs: record.waitedMs, deadlineAt, caller };
 }
 
 /** Why the waiting room takes one more of this job's caller not. */
