@@ -75,6 +75,8 @@ const anyPlacement: fc.Arbitrary<Placement> = fc.record({
   loadOptions: sometimes("", "num_ctx 8192"),
   lastNode: sometimes<string | null>(null, "n1"),
   waitedMs: sometimes(0, 5_000),
+  patienceMs: sometimes(120_000, 10_000),
+  accepted: sometimes(false, true),
 });
 
 test("whatever the fleet and the request, it tells what was chosen, in the order and for the reasons of the choice", () => {

@@ -90,6 +90,7 @@ interface Survey<Node> {
   readonly competing: readonly Node[];
   readonly latestMs: number;
   readonly best: Node | undefined;
+  /** A node will be free soon, or is and was left free for another: without a best one the request waits. */
   readonly worthWaiting: boolean;
   /** Used rather than refuse: not trusted at the moment. */
   readonly lastResort: Node | undefined;
@@ -107,21 +108,19 @@ function survey<Node extends NodeFacts>(
   const loads: Load[] = [];
   const full: Node[] = [];
   let lastResort: Node | undefined;
-  let worthWaiting = false;
+  let passing = false;
   let doubtfulAndFull = false;
   for (const node of nodes) {
     const reason = why(node, request, now, limits);
     if (reason === null) {
       eligible.push(node);
-    } else if (reason === "full") {
-      worthWaiting = true;
-      full.push(node);
     } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
       if (request.needs.slot && !hasRoom(node, now)) doubtfulAndFull = true;
       else if (!lastResort || doubt(node, request, now) < doubt(lastResort, request, now)) lastResort = node;
       continue;
     } else if (worthWaitingFor(node, reason, request, now)) {
-      worthWaiting = true;
+      passing = true;
+      if (reason === "full") full.push(node);
     } else {
       continue;
     }
@@ -133,7 +132,7 @@ function survey<Node extends NodeFacts>(
   let best = bestOf(competing, request, now, limits);
   // Mostly the best of all is in time.
   if (best && !inTime(best)) best = bestOf(competing.filter(inTime), request, now, limits);
-  if (!best && eligible.length > 0) worthWaiting = true;
+  const worthWaiting = passing || eligible.length > 0;
   return { eligible, competing, latestMs, best, worthWaiting, lastResort, doubtfulAndFull };
 }
 
