@@ -101,7 +101,7 @@ export function createRegistry(options: RegistryOptions) {
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      const { routes: before, reported } = node;
+      const { routes: before, reported, loaded: answered } = node;
       const otherModels = takeHeartbeat(node, beat, source, ipPreference, place);
       const isNews = !known || node.routes.some((route) => !before.includes(route)) || node.routes.length === 0;
       const unproven =
@@ -111,7 +111,7 @@ export function createRegistry(options: RegistryOptions) {
       const { loaded, sizes } = node;
       node.pace = pace.afterReport(
         node.pace,
-        { before: reported, loaded, loading: node.loadingSince.keys(), sizes },
+        { reported, before: reported.union(answered), loaded, loading: node.loadingSince.keys(), sizes },
         now,
       );
       node.reported = loaded;

@@ -90,8 +90,9 @@ export function afterUse(pace: Pace, model: ModelKey, loadOptions: string, now: 
   };
 }
 
-/** What a node had in memory by its report before, has now, and is loading. */
+/** What a node had in memory by its report before, and besides by answers since; what it has now, and is loading. */
 export interface MemoryReport {
+  readonly reported: ReadonlySet<ModelKey>;
   readonly before: ReadonlySet<ModelKey>;
   readonly loaded: ReadonlySet<ModelKey>;
   readonly loading: Iterable<ModelKey>;
@@ -99,11 +100,11 @@ export interface MemoryReport {
 }
 
 /** After a report of what is in memory at monotonic `now`: what stays there together fits, what left early did not. */
-export function afterReport(pace: Pace, { before, loaded, loading, sizes }: MemoryReport, now: number): Pace {
+export function afterReport(pace: Pace, { reported, before, loaded, loading, sizes }: MemoryReport, now: number): Pace {
   const kept = bytesOf(loaded, sizes);
   const overflow = pace.overflow <= kept ? Number.POSITIVE_INFINITY : pace.overflow;
   const together = new Set([...before, ...loaded, ...loading]);
-  const replaced = together.size > before.size;
+  const replaced = together.size > reported.size;
   const early = (model: ModelKey) => !loaded.has(model) && now - (pace.usedAt.get(model) ?? -KEPT_MS) < KEPT_MS;
   if (!replaced || !Array.from(before).some(early)) return overflow === pace.overflow ? pace : { ...pace, overflow };
   return { ...pace, overflow: Math.min(overflow, bytesOf(together, sizes)) };

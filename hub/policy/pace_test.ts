@@ -18,6 +18,7 @@ const SIZES = new Map([
   ["c", 6e9],
 ]);
 const report = (before: string[], loaded: string[], loading: string[] = []): MemoryReport => ({
+  reported: new Set(before),
   before: new Set(before),
   loaded: new Set(loaded),
   loading,
@@ -71,6 +72,11 @@ test.each<[what: string, report: MemoryReport, models: string[], overflow: numbe
   ["one left and none came", report(["a", "b"], ["b"]), ["a", "b"], Number.POSITIVE_INFINITY],
 ])("when %s", (_, seen, models, overflow) => {
   expect(afterReport(used(...models), seen, NOW + 1000).overflow).toBe(overflow);
+});
+
+test("of all that came and left between two reports one had to leave for the others, though not which", () => {
+  const seen = { ...report(["a"], ["c"]), before: new Set(["a", "b"]) };
+  expect(afterReport(used("a", "b", "c"), seen, NOW + 1000).overflow).toBe(15e9);
 });
 
 test("what was used five minutes ago left by itself", () => {
