@@ -39,8 +39,12 @@ export const UNKNOWN_PACE: Pace = {
 /** Answers after which each new one counts for so many parts of the mean. Long prompts and short ones even out. */
 const REMEMBERED_TOKENS = 32;
 const REMEMBERED_LOADS = 10;
-/** Milliseconds after which half of a measured first token is believed. A node that is held for slow measures no more. */
+/**
+ * Milliseconds after which half of what was measured is believed, for each of the answers it was measured by, up to so
+ * many: a node that is held for slow gets no work by which it could show that it is not.
+ */
 const HALF_LIFE_MS = 120_000;
+const HALF_LIVES = 2;
 /** Milliseconds below which a model was in memory after all, as in learned_slots.ts. */
 const LEAST_LOAD_MS = 1_000;
 /** Bytes below which what a load takes is mostly not the disk: a runner is started, the prompt is read. */
@@ -66,8 +70,8 @@ export function firstTokenAlone({ firstToken }: Pace, model: ModelKey, usual: nu
   return usual + (seen.value - usual) * partLeft(seen, now);
 }
 
-function partLeft({ at }: Aging, now: number): number {
-  return 0.5 ** (Math.max(0, now - at) / HALF_LIFE_MS);
+function partLeft({ count, at }: Aging, now: number): number {
+  return 0.5 ** (Math.max(0, now - at) / (HALF_LIFE_MS * Math.min(count, HALF_LIVES)));
 }
 
 /**
