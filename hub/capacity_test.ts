@@ -198,6 +198,20 @@ test("a room that one model fills takes some of the others, a quarter more in al
   expect(room.length).toBeLessThanOrEqual(20);
 });
 
+test("one that leaves nodes free lets newcomers pass, but not while it looks itself", async () => {
+  const { clock, room } = open();
+  const ticket = enter(room);
+  watch(ticket, true);
+  await clock.advance(0);
+  expect(room.hasWaiters("m")).toBe(false);
+  room.wake();
+  expect(room.hasWaiters("m")).toBe(true);
+  await clock.advance(0);
+  watch(ticket, true);
+  await clock.advance(0);
+  expect(room.hasWaiters("m")).toBe(false);
+});
+
 test("one that takes no slot goes to the front, but finds no room in a full one", () => {
   const { room } = open(2);
   enter(room, "m");

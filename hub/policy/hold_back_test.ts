@@ -73,6 +73,20 @@ test("a request that has waited for a quarter of its time takes what may serve i
   );
 });
 
+test.each([
+  ["just now", 0, "wait"],
+  ["an hour ago", 3_600_000, "slow once"],
+])("a node whose first token took long %s, beside a full one", (_, agoMs, picked) => {
+  const measured = (id: string, value: number, reserved: number, at: number) => {
+    const pace = { ...UNKNOWN_PACE, firstToken: new Map([[MODEL, { value, count: 1, at }]]) };
+    return facts({ id, reserved, knowsLoaded: true, loaded: new Set([MODEL]), pace });
+  };
+  const nodes = [measured("full", 300, 4, NOW), measured("slow once", 20_000, 0, NOW - agoMs)];
+  const expected = { firstTokenMs: 300, loadSpeed: 500_000, serviceMs: 4000 };
+  const choice = choose(nodes, { ...placement(), expected, waiting: 1, accepted: true }, NOW, LIMITS);
+  expect(choice.kind === "node" ? choice.node.id : choice.kind).toBe(picked);
+});
+
 test("a size of nothing is an unknown one, and teaches no speed", () => {
   expect(sizeOf(MODEL, new Map([[MODEL, 0]]))).toBe(sizeOf(MODEL, new Map()));
   for (const [bytes, ms] of [
