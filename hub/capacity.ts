@@ -13,7 +13,8 @@ export interface Ticket extends Disposable {
   readonly position: number;
   /**
    * Resolves when it is this waiter's turn to look for a place, and nobody before it can take one. `passOn` says that
-   * this waiter cannot use every node (it was at some already), so those behind it may look as well.
+   * this waiter leaves free what others may use (it was at some nodes already, or waits for a faster one), so those behind
+   * it may look as well.
    */
   turn(passOn: boolean): Promise<Turn>;
   /** Leaves the room; whoever is next may look. Harmless when called twice. */
@@ -33,8 +34,10 @@ export interface WaitingRoomOptions {
 export interface WaiterOptions {
   /** Whose turn it takes; all are one where nothing is said. */
   readonly caller?: Caller;
-  /** It was placed already, so it goes before the rest. */
+  /** It goes before the rest: it was placed already, or takes no slot from them. */
   readonly front?: boolean;
+  /** It was let in before, and finds room whoever else waits. */
+  readonly letIn?: boolean;
   /** Milliseconds the same request waited here before. */
   readonly waitedMs?: number;
   /** Monotonic ms after which it would wait in vain. */
@@ -56,7 +59,7 @@ interface Waiter extends Queued {
   resolve: ((turn: Turn) => void) | null;
   /** Capacity changed while it was not waiting: it was looking, and what it saw may be old. */
   woken: boolean;
-  /** It cannot use every node, as it said with its last turn: those behind it may look as well. */
+  /** It leaves nodes free, as it said with its last turn: those behind it may look as well, until it looks again. */
   passesOn: boolean;
   /** Monotonic ms since when it waits. */
   readonly since: number;
@@ -80,6 +83,8 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
 
   function wake(waiter: Waiter | undefined): void {
     if (!waiter) return;
+    // What it finds now it may want.
+    waiter.passesOn = false;
     if (waiter.resolve) waiter.resolve("look");
     else waiter.woken = true;
   }
@@ -149,8 +154,8 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       }),
 
     /**
-     * True when a newcomer for `model` must not go before those who wait for it. Those who cannot use every node let it
-     * pass: what it can use they cannot, or they would not wait.
+     * True when a newcomer for `model` must not go before those who wait for it. Those who leave nodes free let it pass:
+     * what it can use they cannot, or do not want.
      */
     hasWaiters: (model: ModelKey): boolean => queues.get(model)?.waiters.some(({ passesOn }) => !passesOn) ?? false,
 
@@ -167,10 +172,11 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       for (const waiter of first) wake(waiter);
     },
 
-    /** Draws a ticket, or null when the room is full. Who was placed already always finds room: it is one that was let in. */
+    /** Draws a ticket, or null when the room is full. */
     enter(model: ModelKey, signal: AbortSignal, options: WaiterOptions = {}): Ticket | null {
-      const { front = false, waitedMs = 0, deadlineAt = Number.POSITIVE_INFINITY, caller = ANYBODY } = options;
-      if (!front && (hasItsShare(caller) || !hasRoomFor(model, caller))) return null;
+      const { front = false, letIn = false, waitedMs = 0, caller = ANYBODY } = options;
+      const { deadlineAt = Number.POSITIVE_INFINITY } = options;
+      if (!letIn && (hasItsShare(caller) || !hasRoomFor(model, caller))) return null;
       const since = clock.now() - waitedMs;
       const waiter: Waiter = { resolve: null, woken: false, passesOn: false, since, caller, front, tag: 0, userTag: 0 };
       const queue = queues.get(model) ?? createFairQueue<Waiter>();
@@ -204,15 +210,15 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
           if (stopping.aborted) return Promise.resolve("stopping");
           const remaining = Math.min(waiter.since + timeoutMs, deadlineAt) - clock.now();
           if (remaining <= 0) return Promise.resolve("timeout");
-          waiter.passesOn = passOn;
-          if (passOn) {
-            const next = waiters.indexOf(waiter) + 1;
-            if (mayLook(waiters, next)) wake(waiters[next]);
-          }
           if (waiter.woken) {
             waiter.woken = false;
             looked = true;
             return Promise.resolve("look");
+          }
+          waiter.passesOn = passOn;
+          if (passOn) {
+            const next = waiters.indexOf(waiter) + 1;
+            if (mayLook(waiters, next)) wake(waiters[next]);
           }
           return new Promise<Turn>((resolve) => {
             const onAbort = () => settle("left");

@@ -81,7 +81,7 @@ async function play(commands: readonly Command[], size: number, check: (state: S
           const queue = order.get(client.model) ?? [];
           order.set(client.model, client.front ? [client, ...queue] : [...queue, client]);
           const { front, caller } = client;
-          ticket = room.enter(client.model, client.abort.signal, { front, caller: callerOf(caller) });
+          ticket = room.enter(client.model, client.abort.signal, { front, letIn: front, caller: callerOf(caller) });
           if (ticket === null) return end(client, "refused");
           const alone = clients.every((other) => other.caller === caller);
           if (alone || front) expect(ticket.position).toBe(front ? 1 : queue.length + 1);

@@ -12,7 +12,7 @@ function open(size = 512): { clock: FakeClock; room: WaitingRoom } {
 
 /** Enters, or throws where the room is full. */
 function enter(room: WaitingRoom, model = "m", { signal = never, front = false, waitedMs = 0 } = {}): Ticket {
-  const ticket = room.enter(model, signal, { front, waitedMs });
+  const ticket = room.enter(model, signal, { front, letIn: front, waitedMs });
   if (!ticket) throw new Error("the waiting room is full");
   return ticket;
 }
@@ -183,7 +183,7 @@ test("a full room still takes one that was placed already", () => {
   const { room } = open(1);
   enter(room);
   expect(room.enter("m", never)).toBeNull();
-  expect(room.enter("m", never, { front: true })?.position).toBe(1);
+  expect(room.enter("m", never, { front: true, letIn: true })?.position).toBe(1);
 });
 
 test("a room that one model fills takes some of the others, a quarter more in all", () => {
@@ -196,6 +196,27 @@ test("a room that one model fills takes some of the others, a quarter more in al
     expect(entered).toBe(model === "quick" ? 2 : 1);
   }
   expect(room.length).toBeLessThanOrEqual(20);
+});
+
+test("one that leaves nodes free lets newcomers pass, but not while it looks itself", async () => {
+  const { clock, room } = open();
+  const ticket = enter(room);
+  watch(ticket, true);
+  await clock.advance(0);
+  expect(room.hasWaiters("m")).toBe(false);
+  room.wake();
+  expect(room.hasWaiters("m")).toBe(true);
+  await clock.advance(0);
+  watch(ticket, true);
+  await clock.advance(0);
+  expect(room.hasWaiters("m")).toBe(false);
+});
+
+test("one that takes no slot goes to the front, but finds no room in a full one", () => {
+  const { room } = open(2);
+  enter(room, "m");
+  expect(room.enter("m", never, { front: true })?.position).toBe(1);
+  expect(room.enter("m", never, { front: true })).toBeNull();
 });
 
 test("a request that was placed before goes to the front", async () => {

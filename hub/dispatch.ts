@@ -45,7 +45,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         if (ticket === null) return refuse(job, noRoom(job, hub));
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
-        const turn = await ticket.turn(isChoosy(request, registry.having(job.key)));
+        const declines = choice.kind === "wait" && choice.leavesFree;
+        const turn = await ticket.turn(declines || isChoosy(request, registry.having(job.key)));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
@@ -63,7 +64,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       recordAttempt(job, node, outcome, clock.now() - sentAt);
 
       if (outcome.kind === "answer" || outcome.kind === "rejected") {
-        if (outcome.kind === "answer") reservation.answered(job.stream ? clock.now() - sentAt : null);
+        if (outcome.kind === "answer")
+          reservation.answered(job.stream ? clock.now() - sentAt : null, outcome.answer.hasToken === true);
         hub.conversations.servedBy(job, node);
         return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
           reservation.release();
@@ -86,8 +88,9 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   }
 }
 
-function waiterOptions({ record, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {
-  return { front: failures.length > 0, waitedMs: record.waitedMs, deadlineAt, caller };
+function waiterOptions({ record, needs, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {
+  const letIn = failures.length > 0;
+  return { front: letIn || !needs.slot, letIn, waitedMs: record.waitedMs, deadlineAt, caller };
 }
 
 /** Why the waiting room takes one more of this job's caller not. */

@@ -3,7 +3,7 @@ import { createExpectations } from "./expectations.ts";
 import { UNKNOWN_PACE } from "./policy/pace.ts";
 
 const measured = (value: number) => ({
-  pace: { ...UNKNOWN_PACE, firstToken: new Map([["m", { value, count: 1 }]]) },
+  pace: { ...UNKNOWN_PACE, firstToken: new Map([["m", { value, count: 1, at: 0 }]]) },
 });
 
 test("all nodes are looked at once a second, and until something was measured each time", () => {
@@ -32,7 +32,7 @@ test("each model has its own, and more than a thousand are not remembered", () =
   let looks = 0;
   const having = (model: string) => {
     looks++;
-    return [{ pace: { ...UNKNOWN_PACE, firstToken: new Map([[model, { value: model.length, count: 1 }]]) } }];
+    return [{ pace: { ...UNKNOWN_PACE, firstToken: new Map([[model, { value: model.length, count: 1, at: 0 }]]) } }];
   };
   const { of } = createExpectations({ now: () => 0, having, serviceMs: () => 1 });
   expect([of("a")?.firstTokenMs, of("bb")?.firstTokenMs, of("a")?.firstTokenMs, looks]).toEqual([1, 2, 1, 2]);

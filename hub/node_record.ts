@@ -52,8 +52,6 @@ export interface NodeRecord extends NodeFacts {
   readonly ps: readonly LoadedModel[];
   /** What its answers told about how many requests it works on at once. */
   readonly learned: LearnedSlots;
-  /** Models that are only names for one at a cloud service. */
-  readonly remote: ReadonlySet<ModelKey>;
   /** The request of this hub's that brought a model's load about, by model, until its first byte or its end. */
   readonly loaders: ReadonlyMap<ModelKey, string>;
   /** Requests there that take no slot and last, such as a pull: while there are any it is probed as often as with work. */
@@ -90,6 +88,8 @@ export type Entry = Mutable<NodeRecord> & {
   /** Where its last heartbeat came from, as far as that could be seen. */
   source: Address | null;
   seq: number | null;
+  /** What it had in memory by its last heartbeat; `loaded` has what answers have shown since as well. */
+  reported: ReadonlySet<ModelKey>;
   /** Whether it was told that the node is offline. */
   saidOffline: boolean;
   /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
@@ -154,6 +154,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     ollamaVersion: null,
     capabilities: [],
     seq: null,
+    reported: new Set(),
     saidOffline: false,
     formerBoots: [],
     losing,

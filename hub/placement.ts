@@ -43,6 +43,7 @@ export function placement(
     waiting: waitingRoom.waitingFor(model),
     accepted,
     waitedMs,
+    patienceMs: waitingRoom.timeoutMs,
     expected: policy === "first-token" ? registry.expected(model) : null,
     loadOptions,
     lastNode: conversations.lastNodeOf(job),

@@ -20,6 +20,8 @@ export interface Answer {
   readonly bytes: Uint8Array;
   /** Where the rest of a stream comes from; null when `bytes` is all. */
   readonly rest: ByteSource | null;
+  /** The first frames of a stream have the first token: an empty prompt is answered at once, and brings none. */
+  readonly hasToken?: boolean;
   /** The body of a whole JSON answer. */
   readonly json?: unknown;
 }
@@ -56,10 +58,11 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
     if (end.kind !== "error") return { kind: "answer", ...from, answer: whole };
     return readStatus(job, from, asStatus(job, end.message), end.message, null);
   }
-  const answer = { ...head, bytes: started.bytes, rest: source };
   // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over. Before
   // version 0.12.6 that was also how Ollama refused a request: with status 200.
   const early = job.face.framing.readLast(started.bytes);
+  const hasToken = early.kind === "unfinished" || (early.kind === "done" && (early.completionTokens ?? 0) > 0);
+  const answer = { ...head, bytes: started.bytes, rest: source, hasToken };
   if (early.kind !== "error" || readErrorLine(early.message).kind === "rejected")
     return { kind: "answer", ...from, answer };
   return readStatus(job, from, asStatus(job, early.message), early.message, null);

@@ -133,3 +133,14 @@ test.each<[header: string | undefined, restMs: number | undefined]>([
   expect(outcome).toMatchObject({ kind: "failed", failure: "busy" });
   expect(outcome.kind === "failed" && outcome.restMs).toBe(restMs);
 });
+
+test.each<[what: string, hasToken: boolean, frames: string]>([
+  ["a word, and more to come", true, '{"response":"why","done":false}\n'],
+  ["a word and its end", true, '{"response":"why","done":false}\n{"done":true,"eval_count":1}\n'],
+  ["the end of an empty prompt, which only loads", false, '{"response":"","done":true,"done_reason":"load"}\n'],
+  ["the end of an answer of nothing", false, '{"response":"","done":true,"eval_count":0}\n'],
+])("a stream that begins with %s has a first token: %p", async (_, hasToken, frames) => {
+  const job = jobFor(log, { face: generationFace, stream: true });
+  const outcome = await readAnswerOf(job, { nodeId: "a", route }, new Response(frames), line);
+  expect(outcome.kind === "answer" && (outcome.answer.hasToken ?? false)).toBe(hasToken);
+});

@@ -114,7 +114,7 @@ export function createRegistry(options: RegistryOptions) {
       node.seq = beat.seq ?? null;
       node.lastHeardAt = now;
       node.lastSeen = clock.wall();
-      const { routes: before, loaded: loadedBefore } = node;
+      const { routes: before, reported, loaded: answered } = node;
       const otherModels = takeHeartbeat(node, beat, source, ipPreference, place);
       const isNews = !known || node.routes.some((route) => !before.includes(route)) || node.routes.length === 0;
       const unproven =
@@ -124,9 +124,10 @@ export function createRegistry(options: RegistryOptions) {
       const { loaded, sizes } = node;
       node.pace = pace.afterReport(
         node.pace,
-        { before: loadedBefore, loaded, loading: node.loadingSince.keys(), sizes },
+        { reported, before: reported.union(answered), loaded, loading: node.loadingSince.keys(), sizes },
         now,
       );
+      node.reported = loaded;
       setOllama(node, beat.ollama?.ok ?? true);
       setSlots(node, learnedSlots.afterReport(node.learned, beat.slots ?? DEFAULT_SLOTS, now));
       if (!known) {

@@ -2,17 +2,18 @@
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
 import type { Entry } from "./node_record.ts";
-import { afterFirstToken, afterLoad, UNKNOWN_SIZE } from "./policy/pace.ts";
+import { afterFirstToken, afterLoad } from "./policy/pace.ts";
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
 export interface Reservation {
   /** Requests of this hub that held a slot there once this one was taken, itself included; 0 where it takes none. */
   readonly atNode: number;
   /**
-   * The first byte of an answer is here, so the model is in the node's memory. It came `firstTokenMs` after the request
-   * was sent; null for a whole answer, whose first byte tells nothing of the first token.
+   * The first byte of an answer is here, so the model is in the node's memory. It came `firstByteMs` after the request
+   * was sent; null for an answer that was not to be streamed, whose first byte tells neither of a first token nor of a load.
+   * One without a token, such as that to an empty prompt, tells of its load only.
    */
-  answered(firstTokenMs?: number | null): void;
+  answered(firstByteMs?: number | null, hasToken?: boolean): void;
   release(): void;
 }
 
@@ -24,7 +25,7 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
   const atNode = ++node.reserved;
   let held = true;
   const alone = node.reserved === 1 && node.loadingSince.size === 0;
-  let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model);
+  let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model) && !node.remote.has(model);
   if (starting) {
     count(node, model, 1);
     if (!node.loaders.has(model)) node.loaders.set(model, id);
@@ -42,11 +43,10 @@ export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock,
 
   return {
     atNode,
-    answered(firstTokenMs = null) {
-      const loaded = starting;
-      if (firstTokenMs !== null && held && model !== ANY_MODEL) {
-        if (!loaded) node.pace = afterFirstToken(node.pace, model, firstTokenMs, atNode);
-        else if (alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? UNKNOWN_SIZE, firstTokenMs);
+    answered(firstByteMs = null, hasToken = true) {
+      if (firstByteMs !== null && held && model !== ANY_MODEL) {
+        if (starting && alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? 0, firstByteMs);
+        if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode, clock.now());
       }
       if (!endStart()) return;
       // An answer came out of it: it is in memory, whatever the last list said.

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ANY_MODEL, type ModelKey } from "../shared/model_name.ts";
+import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
 import { newEntry } from "./node_record.ts";
 import { NO_RESERVATION, takeSlot } from "./reservation.ts";
@@ -37,8 +37,10 @@ test.each<[what: string, state: Parameters<typeof open>[0], model: ModelKey]>([
   ["the model is in memory", { loaded: [MODEL] }, MODEL],
   ["the agent does not say what is in memory", { knowsLoaded: false }, MODEL],
   ["the request names no model", {}, ANY_MODEL],
+  ["the model is a cloud service's", {}, "cloud"],
 ])("nothing is started when %s", (_, state, model) => {
   const { node, take, changes } = open(state);
+  node.remote = new Set(["cloud"]);
   const before = new Set(node.loaded);
   const reservation = take(model);
   expect(node.starting.size).toBe(0);
@@ -131,9 +133,19 @@ test("a first token tells how fast the node is, and one after a load how fast it
   expect(node().pace.firstToken.size).toBe(0);
   const [one, two] = [registry.reserve("a", MODEL), registry.reserve("a", MODEL)];
   one.answered(600);
-  // A whole answer's first byte is no first token.
+  // A whole answer's first byte is no first token, nor is that of one that has none.
   two.answered(null);
-  expect(node().pace.firstToken.get(MODEL)).toEqual({ value: 600, count: 1 });
+  registry.reserve("a", MODEL).answered(2, false);
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 600, count: 1 });
+});
+
+test("the few bytes of a cloud service's model teach nothing about the node's disk", () => {
+  const { registry, beat, node } = fakeFleet();
+  const tag = { name: "llama3:latest", digest: "x", size: 384, modified_at: "2026-01-01T00:00:00Z" };
+  beat({ loaded: [], tags: [{ ...tag, remote_host: "https://ollama.com", remote_model: "llama3" }] });
+  registry.reserve("a", MODEL).answered(1_500);
+  expect(node().pace.load).toBeNull();
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 1_500 });
 });
 
 test("a model that had to leave for another tells what is too much for the node's memory", () => {
@@ -146,4 +158,17 @@ test("a model that had to leave for another tells what is too much for the node'
   expect(node().pace.overflow).toBe(9e9);
   beat({ ...models, loaded: ["llama3:latest", "mistral:latest"] });
   expect(node().pace.overflow).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("the same where the other's answer begins before the node reports what it has in memory", () => {
+  const { registry, beat, node } = fakeFleet();
+  const tag = (name: string, size: number) => ({ name, digest: name, size, modified_at: "2026-01-01T00:00:00Z" });
+  const models = { models: ["llama3", "mistral"], tags: [tag("llama3:latest", 4e9), tag("mistral:latest", 5e9)] };
+  beat({ ...models, loaded: ["llama3:latest"] });
+  registry.reserve("a", MODEL).release();
+  const other = registry.reserve("a", modelKey("mistral"));
+  other.answered(4_000);
+  other.release();
+  beat({ ...models, loaded: ["mistral:latest"] });
+  expect(node().pace.overflow).toBe(9e9);
 });

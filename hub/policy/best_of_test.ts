@@ -6,7 +6,8 @@ import { bestOf, compare, LB_POLICIES } from "./criteria.ts";
 import { judge, type RouteFacts, type TellableNode } from "./decision.ts";
 import { newcomer } from "./ejection.ts";
 import type { Placement } from "./eligibility.ts";
-import { choose, isInTime, look } from "./selection.ts";
+import { isInTime } from "./first_token.ts";
+import { choose, look } from "./selection.ts";
 
 const anyNode = fc.record({
   lastHeardAt: fc.constantFrom(NOW, NOW, NOW, NOW - 61_000),
@@ -24,7 +25,7 @@ const anyNode = fc.record({
   cpu: fc.constantFrom(0, 0.1, 0.11, 0.5),
   pace: fc.record({
     firstToken: fc.option(fc.integer({ min: 1, max: 5_000 }), { nil: null }).map((value) => {
-      return new Map(value === null ? [] : [[MODEL, { value, count: 1 }]]);
+      return new Map(value === null ? [] : [[MODEL, { value, count: 1, at: NOW - 60_000 }]]);
     }),
     load: fc.constantFrom(null, { value: 200_000, count: 1 }),
     overflow: fc.constantFrom(Number.POSITIVE_INFINITY, 1),
@@ -84,7 +85,7 @@ test("the one that is chosen, and the best that are told of, are the first of al
   fc.assert(
     fc.property(anyFleet, anyRequest, (nodes, request) => {
       const seen = look(nodes, request, NOW, LIMITS);
-      const compete = seen.competing.filter((node) => isInTime(node, seen));
+      const compete = seen.competing.filter((node) => isInTime(node, request, NOW, seen.latestMs));
       const ranked = compete.toSorted((a, b) => compare(a, b, request, NOW, LIMITS)).map(({ id }) => id);
       const choice = choose(nodes, request, NOW, LIMITS);
       if (choice.kind === "node") expect(choice.node.id).toBe(ranked[0] ?? "");

@@ -3,10 +3,10 @@ import type { Family } from "../../shared/address.ts";
 import { ANY_MODEL } from "../../shared/model_name.ts";
 import { beating, CRITERIA, type Criterion, criteriaFor, type LbPolicy } from "./criteria.ts";
 import { type Ineligible, isLoading, type NodeFacts, type Placement, passesSoon, whyNot } from "./eligibility.ts";
-import { firstTokenMs } from "./first_token.ts";
+import { firstTokenMs, isInTime } from "./first_token.ts";
 import { type Liveness, livenessOf } from "./liveness.ts";
 import { rampOf } from "./ramp.ts";
-import { type Choice, hasDigest, isInTime, type Look } from "./selection.ts";
+import { type Choice, hasDigest, type Look } from "./selection.ts";
 
 /** One way to a node, as far as it is told. */
 export interface RouteFacts {
@@ -32,6 +32,8 @@ export interface JudgedNode<Route extends RouteFacts = RouteFacts> {
   /** Just back, and given work slowly. */
   readonly returning: boolean;
   readonly inMemory: boolean;
+  /** The model is a cloud service's: nothing is loaded for it. */
+  readonly inCloud: boolean;
   /** False for an agent that does not say what it has in memory. */
   readonly knowsLoaded: boolean;
   readonly loading: boolean;
@@ -116,9 +118,9 @@ interface Valued<Node> {
 
 /** The best `most` of those that compete, in their order. */
 function bestFirst<Node extends NodeFacts>(look: Look<Node>, most: number): Valued<Node>[] {
-  const { competing, request, now, limits } = look;
+  const { competing, request, now, limits, latestMs } = look;
   if (competing.length <= most) {
-    const inTime = competing.filter((node) => isInTime(node, look));
+    const inTime = competing.filter((node) => isInTime(node, request, now, latestMs));
     return inTime
       .map((node) => ({ node, values: valuesOf(node, look) }))
       .sort((a, b) => difference(a.values, b.values));
@@ -126,7 +128,7 @@ function bestFirst<Node extends NodeFacts>(look: Look<Node>, most: number): Valu
   const found: Valued<Node>[] = [];
   let beatsLast: ((node: Node) => boolean) | null = null;
   for (const node of competing) {
-    if ((beatsLast && !beatsLast(node)) || !isInTime(node, look)) continue;
+    if ((beatsLast && !beatsLast(node)) || !isInTime(node, request, now, latestMs)) continue;
     const values = valuesOf(node, look);
     let at = found.length;
     for (let before = found[at - 1]; before && difference(values, before.values) < 0; before = found[at - 1]) at--;
@@ -211,6 +213,7 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
     slots: node.slots,
     returning: rampOf(node.trust, now) < 1,
     inMemory: node.loaded.has(request.model),
+    inCloud: node.remote.has(request.model),
     knowsLoaded: node.knowsLoaded,
     loading: isLoading(node, request.model),
     firstTokenMs: firstTokenMs(node, request, now),

@@ -24,6 +24,8 @@ export interface NodeFacts {
   readonly proving: boolean;
   readonly models: ReadonlySet<ModelKey>;
   readonly loaded: ReadonlySet<ModelKey>;
+  /** Models that are only names for one at a cloud service: there is nothing to load. */
+  readonly remote: ReadonlySet<ModelKey>;
   /** False for an agent that does not say what its Ollama has in memory. */
   readonly knowsLoaded: boolean;
   /** Models it is bringing into memory, as its last health answer said. */
@@ -88,6 +90,8 @@ export interface Placement {
   readonly accepted?: boolean;
   /** Milliseconds for which it has waited. */
   readonly waitedMs?: number;
+  /** Milliseconds for which it may wait at most; without an end where nothing is said. */
+  readonly patienceMs?: number;
 }
 
 export type Ineligible =

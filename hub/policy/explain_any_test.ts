@@ -49,7 +49,7 @@ const anyNode: fc.Arbitrary<Partial<NodeFacts>> = fc.record({
   lastPicked: fc.nat(5),
   joined: fc.nat(5),
   pace: fc.record({
-    firstToken: sometimes(new Map(), new Map([[MODEL, { value: 4000, count: 1 }]])),
+    firstToken: sometimes(new Map(), new Map([[MODEL, { value: 4000, count: 1, at: NOW - 60_000 }]])),
     load: sometimes(null, { value: 200_000, count: 1 }),
     overflow: sometimes(Number.POSITIVE_INFINITY, 1),
     loadOptions: sometimes(new Map(), new Map([[MODEL, ""]])),
@@ -75,6 +75,8 @@ const anyPlacement: fc.Arbitrary<Placement> = fc.record({
   loadOptions: sometimes("", "num_ctx 8192"),
   lastNode: sometimes<string | null>(null, "n1"),
   waitedMs: sometimes(0, 5_000),
+  patienceMs: sometimes(120_000, 10_000),
+  accepted: sometimes(false, true),
 });
 
 test("whatever the fleet and the request, it tells what was chosen, in the order and for the reasons of the choice", () => {

@@ -38,6 +38,9 @@ const WORDS: Readonly<Record<Ineligible, Words>> = {
 /** Every reason there is. */
 export const REASONS = Object.keys(WORDS) as readonly Ineligible[];
 
+/** Reasons for which a request that was let in still waits for a node. */
+const RESTARTED: ReadonlySet<Ineligible> = new Set(["draining", "left", "Ollama not answering"]);
+
 /** Names in a sentence before the rest is a number. */
 const NAMED = 4;
 
@@ -115,6 +118,10 @@ function whatItWaitsFor(decision: Decision): string {
   const near = ({ reason, heldBack }: JudgedNode) => heldBack !== null || (reason !== null && passesSoon(reason));
   const soon = { ...decision, others: decision.others.filter(near) };
   if (soon.others.length > 0) return `It waits: ${reasons(soon)}.`;
+  // It was let in already, and they may only be being restarted.
+  const away = decision.others.filter(({ reason }) => reason !== null && RESTARTED.has(reason));
+  if (away.length > 0)
+    return `It waits, since they may be back in a moment: ${reasons({ ...decision, others: away })}.`;
   // Not trusted at the moment, and busy too.
   const doubtful = ({ reason }: JudgedNode) => reason === "ejected" || reason === "model does not fit";
   const names = list(decision.others.filter(doubtful), ({ id }) => id);
@@ -170,9 +177,9 @@ function pace({ returning }: JudgedNode): string {
 }
 
 /** What its first token counts as, and what that is made of. */
-function token({ firstTokenMs, activeJobs, slots, inMemory, knowsLoaded }: JudgedNode): string {
+function token({ firstTokenMs, activeJobs, slots, ...node }: JudgedNode): string {
   const seconds = Number(((firstTokenMs ?? 0) / 1000).toPrecision(2));
-  return `${seconds} s with ${activeJobs} of ${slots} slots used${inMemory || !knowsLoaded ? "" : " and a load"}`;
+  return `${seconds} s with ${activeJobs} of ${slots} slots used${node.inMemory || node.inCloud || !node.knowsLoaded ? "" : " and a load"}`;
 }
 
 /** In the steps in which it counts, where these differ: said to the per cent, two that are as good would seem to differ. */

@@ -1,7 +1,7 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
 import type { ModelKey } from "../../shared/model_name.ts";
 import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
-import { bytesOf, UNKNOWN_SIZE } from "./pace.ts";
+import { bytesOf, firstTokenAlone, sizeOf } from "./pace.ts";
 import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
@@ -16,14 +16,25 @@ export interface Expected {
 
 /** Half a gigabyte a second, a common solid-state disk, where no load was seen anywhere. */
 const USUAL_LOAD_SPEED = 500_000;
-/** A load where there is room counts for a fifth: the copy stays and serves those who come after. */
-const LOAD_WITH_ROOM = 0.2;
-/** Three times where another model has to leave: whoever wants that one next waits for two loads. */
-const LOAD_IN_PLACE = 3;
+/** For how much a load counts. */
+interface Weights {
+  readonly withRoom: number;
+  readonly inPlace: number;
+}
+
+/**
+ * A load where there is room counts for a fifth: the copy stays and serves those who come after. Three times where
+ * another model has to leave: whoever wants that one next waits for two loads.
+ */
+const WEIGHTS: Weights = { withRoom: 0.2, inPlace: 3 };
+/** As the request itself has to wait for it. */
+const UNWEIGHED: Weights = { withRoom: 1, inPlace: 1 };
 /** Part of the first token's time on the node whose cache still has the conversation's turns before. */
 const KNOWN_CONVERSATION = 0.5;
 /** Times what a free node takes: after that wait it is taken, whatever was expected of those that are full. */
 const LONG_WAIT = 2;
+/** Part of the time that a request may wait, after which it takes what is free: the rest is for when nothing is. */
+const PATIENT_PART = 0.25;
 /** Less than a quarter more is no difference: what was measured is not more exact than that. */
 const STEP = Math.log(1.25);
 
@@ -69,8 +80,8 @@ export function isBehindStep(step: number, request: Placement): (node: NodeFacts
  * worth waiting for, as long as not too many do, and not for ever.
  */
 export function latestFirstToken(full: readonly NodeFacts[], request: Placement, now: number): number {
-  const { expected, needs, model, waiting, accepted, waitedMs = 0 } = request;
-  if (!expected || !needs.slot) return Number.POSITIVE_INFINITY;
+  const { expected, needs, model, waiting, accepted } = request;
+  if (!expected || !needs.slot || isImpatient(request)) return Number.POSITIVE_INFINITY;
   let [slots, soonest] = [0, Number.POSITIVE_INFINITY];
   for (const node of full) {
     if (!isReady(node, request) && !isLoading(node, model)) continue;
@@ -79,21 +90,35 @@ export function latestFirstToken(full: readonly NodeFacts[], request: Placement,
   }
   if (slots === 0) return Number.POSITIVE_INFINITY;
   const inLine = waiting + (accepted ? 0 : 1);
-  // What was expected may not come: who has waited for long by what a free node takes waits no more for another.
-  return Math.max((inLine * expected.serviceMs) / slots + soonest, waitedMs / LONG_WAIT);
+  return (inLine * expected.serviceMs) / slots + soonest;
+}
+
+/** True when `request` has waited for so long that it is held back from no free node any more. */
+export function isImpatient({ waitedMs = 0, patienceMs = Number.POSITIVE_INFINITY }: Placement): boolean {
+  return waitedMs >= patienceMs * PATIENT_PART;
 }
 
 /**
- * Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed; null where nothing is
- * expected.
+ * True when a free node's first token is not expected later than `latestMs`, or the request has waited for long by what
+ * the node takes: what was expected of the others may not come. What cannot be told holds nobody back, since a request
+ * that waits for nothing waits in vain.
  */
-export function firstTokenMs(node: NodeFacts, request: Placement, now: number): number | null {
+export function isInTime(node: NodeFacts, request: Placement, now: number, latestMs: number): boolean {
+  if (latestMs === Number.POSITIVE_INFINITY) return true;
+  if (!((firstTokenMs(node, request, now) ?? 0) > latestMs)) return true;
+  return !((firstTokenMs(node, request, now, UNWEIGHED) ?? 0) > (request.waitedMs ?? 0) / LONG_WAIT);
+}
+
+/**
+ * Milliseconds to the first token of `request` on `node` beside those at work there, loads weighed unless told otherwise;
+ * null where nothing is expected.
+ */
+export function firstTokenMs(node: NodeFacts, request: Placement, now: number, weights = WEIGHTS): number | null {
   const { expected, model } = request;
   if (!expected) return null;
-  // What was measured since then counts with the next look over all nodes.
-  const alone = Math.max(node.pace.firstToken.get(model)?.value ?? 0, expected.firstTokenMs);
+  const alone = firstTokenAlone(node.pace, model, expected.firstTokenMs, now);
   const own = alone * knownPart(node, request) * (1 + busyness(node, now) * node.slots);
-  return isReady(node, request) ? own : own + weighedLoadMs(node, request, expected, now);
+  return isReady(node, request) ? own : own + loadMs(node, request, expected, now, weights);
 }
 
 function stepOf(ms: number): number {
@@ -104,17 +129,17 @@ function knownPart({ id }: NodeFacts, { lastNode }: Placement): number {
   return lastNode === id ? KNOWN_CONVERSATION : 1;
 }
 
-function weighedLoadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, now: number): number {
-  const loadMs = (each: ModelKey) => (node.sizes.get(each) ?? UNKNOWN_SIZE) / (node.pace.load?.value ?? loadSpeed);
+function loadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, now: number, weights: Weights): number {
+  const msOf = (each: ModelKey) => sizeOf(each, node.sizes) / (node.pace.load?.value ?? loadSpeed);
   // An Ollama loads one model at a time.
   let ms = 0;
-  for (const [each, since] of node.loadingSince) ms += Math.max(0, loadMs(each) - (now - since));
-  return isLoading(node, model) ? ms : ms + loadMs(model) * (hasRoom(node, model) ? LOAD_WITH_ROOM : LOAD_IN_PLACE);
+  for (const [each, since] of node.loadingSince) ms += Math.max(0, msOf(each) - (now - since));
+  return isLoading(node, model) ? ms : ms + msOf(model) * (hasRoom(node, model) ? weights.withRoom : weights.inPlace);
 }
 
-/** True when `model` is in memory as the request needs it. Older agents do not say what is. */
+/** True when `model` is in memory as the request needs it, or somewhere else. Older agents do not say what is. */
 function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boolean {
-  if (!node.knowsLoaded) return true;
+  if (!node.knowsLoaded || node.remote.has(model)) return true;
   return node.loaded.has(model) && (node.pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
 }
 
@@ -122,7 +147,7 @@ function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boole
 function hasRoom({ loaded, loadingSince, sizes, pace }: NodeFacts, model: ModelKey): boolean {
   if (loaded.has(model) || loadingSince.has(model)) return false;
   if (loaded.size + loadingSince.size === 0) return true;
-  let bytes = (sizes.get(model) ?? UNKNOWN_SIZE) + bytesOf(loaded, sizes);
-  for (const each of loadingSince.keys()) if (!loaded.has(each)) bytes += sizes.get(each) ?? UNKNOWN_SIZE;
+  let bytes = sizeOf(model, sizes) + bytesOf(loaded, sizes);
+  for (const each of loadingSince.keys()) if (!loaded.has(each)) bytes += sizeOf(each, sizes);
   return bytes < pace.overflow;
 }

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { facts, MODEL, NOW, placement } from "../testing/node_facts.ts";
 import type { NodeFacts, Placement } from "./eligibility.ts";
-import { expectedOf, firstTokenMs, firstTokenStep, latestFirstToken } from "./first_token.ts";
+import { expectedOf, firstTokenStep, isInTime, latestFirstToken } from "./first_token.ts";
 import { type Pace, UNKNOWN_PACE } from "./pace.ts";
 
 const GB = 1e9;
 const pace = (firstTokenMs: number | null, changes: Partial<Pace> = {}): Pace => ({
   ...UNKNOWN_PACE,
-  firstToken: new Map(firstTokenMs === null ? [] : [[MODEL, { value: firstTokenMs, count: 9 }]]),
+  firstToken: new Map(firstTokenMs === null ? [] : [[MODEL, { value: firstTokenMs, count: 9, at: NOW }]]),
   // Ten seconds for the model's five gigabytes.
   load: { value: (5 * GB) / 10_000, count: 1 },
   ...changes,
@@ -63,6 +63,7 @@ test.each<[what: string, a: NodeFacts, b: NodeFacts, sooner: string]>([
     "a",
   ],
   ["one not measured is as fast as the fastest", node("new", { pace: pace(null) }), node("b"), "same"],
+  ["a cloud service's model needs no load", cold("cloud", { remote: new Set([MODEL]) }), node("b"), "same"],
   ["one that does not say what is in memory may have it", cold("old", { knowsLoaded: false }), node("b"), "same"],
 ])("%s", (_, a, b, first) => {
   expect(sooner(a, b)).toBe(first);
@@ -104,9 +105,7 @@ test("without anything measured nothing is expected: all are the same", () => {
 
 const full = node("full", { reserved: 4 });
 const left = (candidates: NodeFacts[], asked = request(), worth: NodeFacts[] = [full]) =>
-  candidates
-    .filter((each) => (firstTokenMs(each, asked, NOW) ?? 0) <= latestFirstToken(worth, asked, NOW))
-    .map(({ id }) => id);
+  candidates.filter((each) => isInTime(each, asked, NOW, latestFirstToken(worth, asked, NOW))).map(({ id }) => id);
 
 test.each<[what: string, candidates: NodeFacts[], waiting: number, left: string[]]>([
   ["another has it in memory", [node("b")], 0, ["b"]],
@@ -120,9 +119,14 @@ test.each<[what: string, candidates: NodeFacts[], waiting: number, left: string[
 });
 
 test("who has waited for twice as long as the free node would have taken waits no more", () => {
-  // A second, and three loads of ten: another model has to leave.
-  expect(left([withOther()], request({ waitedMs: 61_999 }))).toEqual([]);
-  expect(left([withOther()], request({ waitedMs: 62_000 }))).toEqual(["in place"]);
+  // A second, and a load of ten: that it counts three times, since another model has to leave, is none of its waiting.
+  expect(left([withOther()], request({ waitedMs: 21_999 }))).toEqual([]);
+  expect(left([withOther()], request({ waitedMs: 22_000 }))).toEqual(["in place"]);
+});
+
+test("who has waited for a quarter of the time that it may waits no more", () => {
+  expect(left([withOther()], request({ waitedMs: 999, patienceMs: 4000 }))).toEqual([]);
+  expect(left([withOther()], request({ waitedMs: 1000, patienceMs: 4000 }))).toEqual(["in place"]);
 });
 
 test.each<[what: string, asked: Placement, worth: NodeFacts[]]>([

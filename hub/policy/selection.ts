@@ -2,13 +2,13 @@
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { bestOf } from "./criteria.ts";
 import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
-import { firstTokenMs, latestFirstToken } from "./first_token.ts";
+import { isImpatient, isInTime, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
 export type Choice<Node extends NodeFacts> =
   | { readonly kind: "node"; readonly node: Node }
-  /** Nodes could serve it, but not now. */
-  | { readonly kind: "wait" }
+  /** Nodes could serve it, but not now; or some could now, and others are worth waiting for: `leavesFree`. */
+  | { readonly kind: "wait"; readonly leavesFree: boolean }
   /** No node will serve it. */
   | { readonly kind: "none" };
 
@@ -28,11 +28,6 @@ export interface Look<Node extends NodeFacts> {
   readonly latestMs: number;
   /** True when nodes with another manifest than `request.digest` were held back. */
   readonly sameDigestOnly: boolean;
-}
-
-/** True for one of `look.competing` whose first token is not expected too late. */
-export function isInTime(node: NodeFacts, { request, now, latestMs }: Look<NodeFacts>): boolean {
-  return latestMs === Number.POSITIVE_INFINITY || (firstTokenMs(node, request, now) ?? 0) <= latestMs;
 }
 
 /**
@@ -67,8 +62,8 @@ export function look<Node extends NodeFacts>(
     const same = nodes.filter((node) => hasDigest(node, request));
     const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
     if (best || worthWaiting) {
-      const choice: Choice<Node> = best ? { kind: "node", node: best } : { kind: "wait" };
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
+      const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible);
       return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
@@ -79,11 +74,15 @@ export function look<Node extends NodeFacts>(
 }
 
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
-  const { best, worthWaiting, lastResort, doubtfulAndFull } = found;
+  const { eligible, best, worthWaiting, lastResort, doubtfulAndFull } = found;
   if (best) return { kind: "node", node: best };
-  if (worthWaiting) return { kind: "wait" };
+  if (worthWaiting) return wait(eligible);
   if (lastResort) return { kind: "node", node: lastResort };
-  return { kind: doubtfulAndFull ? "wait" : "none" };
+  return doubtfulAndFull ? wait(eligible) : { kind: "none" };
+}
+
+function wait(eligible: readonly NodeFacts[]) {
+  return { kind: "wait", leavesFree: eligible.length > 0 } as const;
 }
 
 interface Survey<Node> {
@@ -91,6 +90,7 @@ interface Survey<Node> {
   readonly competing: readonly Node[];
   readonly latestMs: number;
   readonly best: Node | undefined;
+  /** A node will be free soon, or is and was left free for another: without a best one the request waits. */
   readonly worthWaiting: boolean;
   /** Used rather than refuse: not trusted at the moment. */
   readonly lastResort: Node | undefined;
@@ -108,34 +108,38 @@ function survey<Node extends NodeFacts>(
   const loads: Load[] = [];
   const full: Node[] = [];
   let lastResort: Node | undefined;
-  let worthWaiting = false;
+  let passing = false;
   let doubtfulAndFull = false;
   for (const node of nodes) {
     const reason = why(node, request, now, limits);
     if (reason === null) {
       eligible.push(node);
-    } else if (reason === "full") {
-      worthWaiting = true;
-      full.push(node);
     } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
       if (request.needs.slot && !hasRoom(node, now)) doubtfulAndFull = true;
       else if (!lastResort || doubt(node, request, now) < doubt(lastResort, request, now)) lastResort = node;
       continue;
     } else if (worthWaitingFor(node, reason, request, now)) {
-      worthWaiting = true;
+      passing = true;
+      if (reason === "full") full.push(node);
     } else {
       continue;
     }
     if (isLoading(node, request.model)) loads.push(loadAt(node, request, now));
   }
-  const competing = request.policy === "least-busy" ? eligible : withoutNeedlessLoads(eligible, loads, request);
+  const competing = request.policy === "least-busy" ? eligible : withoutLoads(eligible, loads, request);
   const latestMs = latestFirstToken(full, request, now);
-  const inTime = (node: Node) => (firstTokenMs(node, request, now) ?? 0) <= latestMs;
+  const inTime = (node: Node) => isInTime(node, request, now, latestMs);
   let best = bestOf(competing, request, now, limits);
   // Mostly the best of all is in time.
   if (best && !inTime(best)) best = bestOf(competing.filter(inTime), request, now, limits);
-  if (!best && eligible.length > 0) worthWaiting = true;
+  const worthWaiting = passing || eligible.length > 0;
   return { eligible, competing, latestMs, best, worthWaiting, lastResort, doubtfulAndFull };
+}
+
+/** Those that do not start a needless load; all of them rather than none where the request may not wait much longer. */
+function withoutLoads<Node extends NodeFacts>(eligible: readonly Node[], loads: readonly Load[], request: Placement) {
+  const left = withoutNeedlessLoads(eligible, loads, request);
+  return left.length === 0 && isImpatient(request) ? eligible : left;
 }
 
 function loadAt(node: NodeFacts, { model }: Placement, now: number): Load {

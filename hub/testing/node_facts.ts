@@ -26,6 +26,7 @@ export function facts(changes: Partial<NodeFacts> = {}): NodeFacts {
     proving: false,
     models: new Set([MODEL]),
     loaded: new Set(),
+    remote: new Set(),
     knowsLoaded: false,
     loading: new Set(),
     starting: new Map(),

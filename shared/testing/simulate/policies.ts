@@ -89,7 +89,9 @@ export const THIS_HUB: Policy = {
     "The hub as it is (`LB_POLICY=first-token`), its waiting room included. The expected first token comes second in its order: " +
     "what was measured of the node for this model, times one more than the requests at work there, half of it where the " +
     "conversation's last turn was answered, and the load if it has to load: a fifth of it where there is room, three times " +
-    "where another model has to leave. A full node is waited for while it is expected sooner than any free one.",
+    "where another model has to leave. A full node is waited for while it is expected sooner than any free one, up to a " +
+    "quarter of the time a request may wait. Half of what a node was slower than the fastest is forgotten in two " +
+    "to four minutes without a new measure.",
   open: ({ registry, clock }) => ({
     queues: true,
     choose: (request) => choose(registry.all(), request, clock.now(), LIMITS),

@@ -199,7 +199,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
       if (choice.kind === "wait" || (ticket === null && policy.queues && room.hasWaiters(model))) {
         ticket ??= room.enter(model, NEVER);
         if (ticket === null) return end(request, "refused");
-        const turn = await ticket.turn(false);
+        const turn = await ticket.turn(choice.kind === "wait" && choice.leavesFree);
         steps++;
         if (turn === "look") continue;
         ticket.leave();

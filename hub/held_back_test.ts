@@ -1,0 +1,51 @@
+/** Requests that leave a slow node free and wait for a fast one, over real sockets. */
+import { expect, test } from "bun:test";
+import { startFleet } from "../shared/testing/start_fleet.ts";
+import { eventually } from "../shared/testing/start_hub.ts";
+
+/** A fast node that is busy for three seconds, and a slow one that is free, each of one slot and known to be so. */
+async function fastIsBusy(queueTimeout: string) {
+  const fleet = await startFleet({
+    nodes: ["fast", "slow"],
+    slots: 1,
+    ollamas: { fast: { firstTokenMs: 50, tokens: 3 }, slow: { firstTokenMs: 2000, tokens: 3 } },
+    hub: { environment: { QUEUE_TIMEOUT: queueTimeout } },
+  });
+  async function ask(headers: Record<string, string> = {}) {
+    const body = JSON.stringify({ model: "llama3", prompt: "why" });
+    const response = await fetch(`${fleet.hub.url}/api/generate`, { method: "POST", headers, body });
+    await response.text();
+    return `${response.status} ${response.headers.get("x-node-id")}`;
+  }
+  await ask({ "X-Node-Id": "slow" });
+  for (let times = 0; times < 20; times++) await ask({ "X-Node-Id": "fast" });
+  // What is expected over all nodes is looked at once a second.
+  await Bun.sleep(1_050);
+  fleet.ollama("fast").configure({ firstTokenMs: 3_000 });
+  fleet.ollama("slow").configure({ firstTokenMs: 50 });
+  const long = ask({ "X-Node-Id": "fast" });
+  await eventually(() => expect(fleet.ollama("fast").counters.running).toBe(1));
+  return { fleet, ask, long };
+}
+
+test("a request that waits for a fast node takes the slow one before it would be refused", async () => {
+  const { fleet, ask } = await fastIsBusy("3");
+  await using _ = fleet;
+  expect(await ask()).toBe("200 slow");
+});
+
+test("a request for the free node itself does not wait behind one that leaves it free", async () => {
+  const { fleet, ask, long } = await fastIsBusy("120");
+  await using _ = fleet;
+  let isOver = false;
+  void long.then(() => {
+    isOver = true;
+  });
+  const held = ask();
+  const queue = async () => (await (await fetch(`${fleet.hub.url}/queue`)).json()) as { waiting: number };
+  await eventually(async () => expect((await queue()).waiting).toBe(1));
+  expect(await ask({ "X-Node-Id": "slow" })).toBe("200 slow");
+  expect(isOver).toBe(false);
+  fleet.ollama("fast").configure({ firstTokenMs: 50 });
+  expect(await held).toStartWith("200");
+});
