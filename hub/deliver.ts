@@ -1,7 +1,7 @@
 /** Brings one request to one node: dials its routes in order and gives the body to the first connection that stands. */
 import { errorCode, type FleetFetch } from "../shared/fleet_fetch.ts";
 import { HEADERS } from "../shared/protocol.ts";
-import type { Route } from "./node_record.ts";
+import type { Route, RouteTry } from "./node_record.ts";
 
 export interface DeliveryTimes {
   /** Milliseconds a connection may take, per route. */
@@ -37,11 +37,8 @@ export interface RouteFailure {
 export interface DeliverDeps {
   readonly fetch: FleetFetch;
   readonly times: DeliveryTimes;
-  /**
-   * Told of every route that connected, or did not in time, so that the next request knows better; `overtaken` where it
-   * was only slower than another one.
-   */
-  readonly onRoute: (route: Route, reachable: boolean, overtaken: boolean) => void;
+  /** Told of every route that connected, or did not in time, so that the next request knows better. */
+  readonly onRoute: (route: Route, tried: RouteTry) => void;
 }
 
 /** A connection that did not stand in time. */
@@ -106,7 +103,8 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     if (error !== undefined) failure = error instanceof Error ? error : new Error(String(error));
     clearConnectLimit();
     // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
-    if (!parcel.signal.aborted && !isOwnShortage(error)) deps.onRoute(route, connected, error === LOST_THE_RACE);
+    if (!parcel.signal.aborted && !isOwnShortage(error))
+      deps.onRoute(route, connected ? "connected" : howFailed(error));
     resolve(connected);
   };
 
@@ -162,6 +160,11 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     error: () => failure,
   };
   return dial;
+}
+
+function howFailed(error: unknown): RouteTry {
+  if (error === LOST_THE_RACE) return "overtaken";
+  return error instanceof ConnectTimeout ? "slow" : "failed";
 }
 
 /** True when `error` says that this process has no descriptors left, which is nobody else's fault. */

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
 import { type Delivery, type DeliveryTimes, deliver, type Parcel } from "./deliver.ts";
-import type { Route } from "./node_record.ts";
+import type { Route, RouteTry } from "./node_record.ts";
 
 const realFetch = createFleetFetch();
 const TIMES: DeliveryTimes = { connectMs: 2_000, staggerMs: 250 };
@@ -84,7 +84,7 @@ interface Sent {
   readonly delivery: Delivery;
   readonly ms: number;
   /** What `onRoute` was told, in order. */
-  readonly seen: readonly (readonly [Route, boolean])[];
+  readonly seen: readonly (readonly [Route, RouteTry])[];
 }
 
 async function send(
@@ -95,13 +95,13 @@ async function send(
     ...parcel
   }: Partial<Parcel> & { times?: Partial<DeliveryTimes>; fetch?: FleetFetch } = {},
 ): Promise<Sent> {
-  const seen: (readonly [Route, boolean])[] = [];
+  const seen: (readonly [Route, RouteTry])[] = [];
   const startedAt = performance.now();
   const body = new TextEncoder().encode(BODY);
   const delivery = await deliver(
     routes,
     { path: "/execute", headers: { "x-request-id": "id" }, body, signal: new AbortController().signal, ...parcel },
-    { fetch, times: { ...TIMES, ...times }, onRoute: (route, reachable) => seen.push([route, reachable]) },
+    { fetch, times: { ...TIMES, ...times }, onRoute: (route, tried) => seen.push([route, tried]) },
   );
   return { delivery, ms: performance.now() - startedAt, seen };
 }
@@ -127,7 +127,7 @@ describe("one body for one connection", () => {
     expect(one.read[0]?.toLowerCase()).toContain(`\r\ncontent-length: ${BODY.length}\r\n`);
     expect(one.read[0]?.toLowerCase()).toContain("\r\nx-request-id: id\r\n");
     expect(one.read[0]).toEndWith(`\r\n\r\n${BODY}`);
-    expect(seen).toEqual([[one.route, true]]);
+    expect(seen).toEqual([[one.route, "connected"]]);
   });
 
   test("of two connections that stand only one gets the body, the other at most headers", async () => {
@@ -152,8 +152,8 @@ describe("one body for one connection", () => {
     // Without it, after 2 s.
     expect(ms).toBeLessThan(1_500);
     expect(seen).toEqual([
-      [late.route, true],
-      [BLACK_HOLE, false],
+      [late.route, "connected"],
+      [BLACK_HOLE, "overtaken"],
     ]);
   });
 
@@ -164,8 +164,8 @@ describe("one body for one connection", () => {
     expect(ms).toBeGreaterThan(245);
     expect(ms).toBeLessThan(990);
     expect(seen).toEqual([
-      [quick.route, true],
-      [late.route, false],
+      [quick.route, "connected"],
+      [late.route, "overtaken"],
     ]);
     await Bun.sleep(900);
     expect(late.read).toEqual([]);
@@ -196,8 +196,8 @@ describe("routes that fail", () => {
     expect((await responseOf(delivery)).status).toBe(200);
     expect(ms).toBeLessThan(4_000);
     expect(seen).toEqual([
-      [refused, false],
-      [good.route, true],
+      [refused, "failed"],
+      [good.route, "connected"],
     ]);
   });
 
@@ -215,7 +215,7 @@ describe("routes that fail", () => {
     // Each route has its own time from its own start.
     expect(ms).toBeGreaterThan(515);
     expect(ms).toBeLessThan(1_000);
-    expect(seen.map(([, reachable]) => reachable)).toEqual([false, false, false]);
+    expect(seen.map(([, tried]) => tried)).toEqual(["failed", "slow", "slow"]);
   });
 
   test("the connect limit survives a garbage collection", async () => {
@@ -241,7 +241,7 @@ describe("after the body was delivered", () => {
     expect(delivery).toMatchObject({ kind: "delivered", route: resets.route });
     await expect(responseOf(delivery)).rejects.toMatchObject({ code: "ECONNRESET" });
     expect(spare.read).toEqual([]);
-    expect(seen).toEqual([[resets.route, true]]);
+    expect(seen).toEqual([[resets.route, "connected"]]);
   });
 
   for (const manner of ["never reads", "never answers"] as const) {

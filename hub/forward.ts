@@ -4,14 +4,14 @@ import { type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import { type DeliverDeps, deliver, isOwnShortage, type RouteFailure } from "./deliver.ts";
 import type { Job } from "./job.ts";
 import { asAttemptError, type Line, type LineDeps, openLine } from "./line.ts";
-import type { NodeRecord, Route } from "./node_record.ts";
+import type { NodeRecord, Route, RouteTry } from "./node_record.ts";
 import type { FailureKind } from "./policy/failover.ts";
 import { type Answer, readAnswerOf } from "./read_answer.ts";
 import type { Tickets } from "./tickets.ts";
 
 export interface ForwardDeps extends Omit<DeliverDeps, "onRoute">, LineDeps {
   readonly tickets: Tickets;
-  readonly onRoute: (nodeId: string, route: Route, reachable: boolean, overtaken: boolean) => void;
+  readonly onRoute: (nodeId: string, route: Route, tried: RouteTry) => void;
 }
 
 export type AttemptOutcome =
@@ -70,7 +70,7 @@ async function attempt(
     const delivery = await deliver(
       routes,
       { path: job.path, headers, ticket, body: job.body, signal: line.signal },
-      { ...deps, onRoute: (...seen) => deps.onRoute(node.id, ...seen) },
+      { ...deps, onRoute: (dialled, tried) => deps.onRoute(node.id, dialled, tried) },
     );
     // Ended while it was dialling: that says nothing about the node's addresses.
     line.signal.throwIfAborted();
@@ -79,7 +79,7 @@ async function attempt(
     const outcome = await readAnswerOf(job, { nodeId: node.id, route }, await delivery.response, line);
     if (outcome.kind !== "failed" || outcome.declined !== "wrong_node") return outcome;
     // That address is another node's now: the next request tries this one's others first.
-    deps.onRoute(node.id, route, false, false);
+    deps.onRoute(node.id, route, "failed");
     return { ...outcome, status: 503 };
   } catch (error) {
     if (job.signal.aborted) return { kind: "cancelled", route };

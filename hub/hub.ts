@@ -188,8 +188,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
       wholeAnswerMs: config.wholeAnswerTimeout * 1000,
       idleMs: config.streamIdleTimeout * 1000,
     },
-    onRoute: (nodeId, { origin }, reachable, overtaken) =>
-      registry.routeSeen(nodeId, origin, reachable, null, overtaken),
+    onRoute: (nodeId, { origin }, tried) => registry.routeSeen(nodeId, origin, tried),
     onData: registry.heard,
   });
 

@@ -22,6 +22,9 @@ export interface Route {
   readonly rttMs: number | null;
 }
 
+/** How a try of a route went: whether it was refused or broke, took too long, or only longer than another route. */
+export type RouteTry = "connected" | "failed" | "slow" | "overtaken";
+
 /** A node as the rest of the hub may read it. Only the registry changes it. */
 export interface NodeRecord extends NodeFacts {
   readonly port: number;

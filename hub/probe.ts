@@ -96,10 +96,11 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
     try {
       const health = await ask(node, route, AbortSignal.timeout(times.timeoutMs));
       if (registry.get(node.id)?.publicKey !== node.publicKey) return null;
-      registry.routeSeen(node.id, route.origin, true, clock.now() - startedAt);
+      registry.routeSeen(node.id, route.origin, "connected", clock.now() - startedAt);
       return health;
-    } catch {
-      registry.routeSeen(node.id, route.origin, false, null);
+    } catch (error) {
+      const isSlow = error instanceof Error && error.name === "TimeoutError";
+      registry.routeSeen(node.id, route.origin, isSlow ? "slow" : "failed");
       return null;
     }
   }

@@ -11,7 +11,7 @@ import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts
 import { takeInventory } from "./inventory.ts";
 import { createKnownDigests } from "./known_digests.ts";
 import { createModelIndex } from "./model_index.ts";
-import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route } from "./node_record.ts";
+import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route, type RouteTry } from "./node_record.ts";
 import { createStanding } from "./node_standing.ts";
 import { isOther, placeFactsOf } from "./place_facts.ts";
 import * as ejection from "./policy/ejection.ts";
@@ -310,15 +310,16 @@ export function createRegistry(options: RegistryOptions) {
     },
 
     /** A dial or probe of one route came through, or did not. */
-    routeSeen(id: string, origin: string, reachable: boolean, rttMs: number | null, overtaken = false): void {
+    routeSeen(id: string, origin: string, tried: RouteTry, rttMs: number | null = null): void {
       const node = nodes.get(id);
-      // That another address was quicker says nothing of who is at this one.
-      if (!reachable && !overtaken && node?.proven.has(origin)) node.doubted.add(origin);
+      const known = node?.routes.find((route) => route.origin === origin);
+      if (!node || !known) return;
+      const reachable = tried === "connected";
+      // Once too slow is what cables do, and slower than another address says nothing of who is at this one.
+      const isSuspect = tried === "failed" || (tried === "slow" && known.reachable === false);
+      if (isSuspect && node.proven.has(origin)) node.doubted.add(origin);
       // Every job says that its route works; most of the time that is known.
-      const news = node?.routes.some(
-        (route) => route.origin === origin && (route.reachable !== reachable || rttMs !== null),
-      );
-      if (!node || !news) return;
+      if (known.reachable === reachable && rttMs === null) return;
       node.routes = node.routes.map((route) =>
         route.origin === origin ? { ...route, reachable, rttMs: rttMs ?? route.rttMs } : route,
       );

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { modelKey } from "../shared/model_name.ts";
+import type { RouteTry } from "./node_record.ts";
 import { NodeLost } from "./node_record.ts";
 import { livenessOf } from "./policy/liveness.ts";
 import { type Fleet, fakeFleet, health } from "./testing/fake_fleet.ts";
@@ -304,29 +305,35 @@ test("a route that did not connect goes to the back until it is seen to work", (
   const families = () => fleet.registry.routesOf(fleet.node()).map(({ family }) => family);
   const ipv6 = "http://[2001:db8::1]:8001";
   expect(families()).toEqual(["IPv6", "IPv4"]);
-  fleet.registry.routeSeen("a", ipv6, false, null);
+  fleet.registry.routeSeen("a", ipv6, "failed");
   expect(families()).toEqual(["IPv4", "IPv6"]);
   fleet.beat();
   expect(families()).toEqual(["IPv4", "IPv6"]);
-  fleet.registry.routeSeen("a", ipv6, true, 12);
+  fleet.registry.routeSeen("a", ipv6, "connected", 12);
   expect(families()).toEqual(["IPv6", "IPv4"]);
-  fleet.registry.routeSeen("a", ipv6, true, null);
+  fleet.registry.routeSeen("a", ipv6, "connected");
   expect(fleet.node().routes[0]).toMatchObject({ reachable: true, rttMs: 12 });
 });
 
-test("an address that did not answer is in doubt, one that was only slower than another is not", () => {
+test.each<[tries: readonly RouteTry[], isInDoubt: boolean]>([
+  [["failed"], true],
+  [["slow"], false],
+  [["slow", "slow"], true],
+  [["slow", "connected", "slow"], false],
+  [["overtaken"], false],
+  [["overtaken", "overtaken"], false],
+  [["connected"], false],
+])("an address whose tries were %p is in doubt: %p", (tries, isInDoubt) => {
   const fleet = joined();
-  const [six, four] = fleet.node().routes.map(({ origin }) => origin);
-  for (const origin of [six, four]) fleet.registry.proven("a", origin ?? "", true);
-  fleet.registry.routeSeen("a", six ?? "", false, null, true);
-  expect([...fleet.node().doubted]).toEqual([]);
-  fleet.registry.routeSeen("a", six ?? "", false, null);
-  expect([...fleet.node().doubted]).toEqual([six ?? ""]);
+  const origin = fleet.node().routes[0]?.origin ?? "";
+  fleet.registry.proven("a", origin, true);
+  for (const tried of tries) fleet.registry.routeSeen("a", origin, tried);
+  expect(fleet.node().doubted.has(origin)).toBe(isInDoubt);
 });
 
 test("a node that comes from another address starts with a route nothing is known of, and keeps the other's", () => {
   const fleet = joined();
-  for (const { origin } of fleet.node().routes) fleet.registry.routeSeen("a", origin, false, null);
+  for (const { origin } of fleet.node().routes) fleet.registry.routeSeen("a", origin, "failed");
   fleet.beat({ ipv6: "2001:db8::2" });
   expect(fleet.node().routes.map(({ reachable }) => reachable)).toEqual([null, false]);
 });
@@ -404,7 +411,7 @@ test("what is said of a node nobody knows is ignored", () => {
   registry.rest("x", 5);
   registry.declined("x", "draining");
   registry.heard("x");
-  registry.routeSeen("x", "http://192.0.2.1:1", true, 1);
+  registry.routeSeen("x", "http://192.0.2.1:1", "connected", 1);
   registry.healthy("x", health({ node_id: "x" }));
   expect(registry.get("x")).toBeUndefined();
   expect(events).toEqual([]);

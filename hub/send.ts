@@ -121,7 +121,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
       // A body that is read only once is gone.
       const untouched = body instanceof Uint8Array;
       if (declined === "wrong_node") {
-        registry.routeSeen(node.id, route.origin, false, null);
+        registry.routeSeen(node.id, route.origin, "failed");
         registry.failed(node.id, words);
         return unanswered("unreachable", 503, words, untouched);
       }
@@ -166,7 +166,7 @@ function bring(
   const ticket = deps.tickets.for(node, { id, method, path, body: method === "HEAD" ? null : body });
   if (method === "HEAD") return ask(routes, { path, headers, ticket, signal }, deps.fetch);
   const parcel = { method, path, headers, ticket, body, signal };
-  return deliver(routes, parcel, { ...deps, onRoute: (...seen) => deps.onRoute(node.id, ...seen) });
+  return deliver(routes, parcel, { ...deps, onRoute: (route, tried) => deps.onRoute(node.id, route, tried) });
 }
 
 /** A HEAD has no body that could tell when a connection stands, so that one time limit is for all of it. */

@@ -52,7 +52,7 @@ test("what this version adds stands behind", () => {
     capabilities: ["ollama"],
     gpu: [{ name: "RTX 4090", utilization: 0.5, memory_used: 1, memory_total: 2 }],
   });
-  fleet.registry.routeSeen("a", "http://192.0.2.1:8001", true, 1.23456);
+  fleet.registry.routeSeen("a", "http://192.0.2.1:8001", "connected", 1.23456);
   expect(describeFor(fleet, undefined, 0)).toMatchObject({
     reason: null,
     liveness: "fresh",
@@ -115,7 +115,7 @@ test("the address that would be dialled first is marked, and it is another when 
       .routes.filter(({ in_use }) => in_use)
       .map(({ family }) => family);
   expect(inUse()).toEqual(["IPv6"]);
-  fleet.registry.routeSeen(fleet.node().id, "http://[2001:db8::7]:8001", false, null);
+  fleet.registry.routeSeen(fleet.node().id, "http://[2001:db8::7]:8001", "failed");
   expect(inUse()).toEqual(["IPv4"]);
 });
 
