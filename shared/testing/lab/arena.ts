@@ -188,7 +188,8 @@ async function openNode(ground: Ground, plan: NodePlan, index: number, hubPort: 
   const port = hubPort + index;
   // Over IPv6 the hub sees a heartbeat come from the very address it went to: in a namespace every node has its own.
   const ipv6 = ground.namespace ? `fd77::${index}` : "::1";
-  const ipv4 = `127.0.2.${index}`;
+  // Loopback would not be believed of one whose heartbeat comes from elsewhere.
+  const ipv4 = ground.namespace ? `10.77.0.${index}` : `127.0.2.${index}`;
   const ollama = await startFakeOllama({
     parallel: 64,
     // To Anthropic's route max_tokens is a limit only; nobody here asks without one.

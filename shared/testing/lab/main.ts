@@ -51,6 +51,7 @@ async function enclose(): Promise<number> {
   const space = lab?.space("arena");
   for (let index = 1; index <= MOST_NODES; index++) {
     space?.ip("addr", "add", `fd77::${index}/128`, "dev", "lo", "nodad");
+    space?.ip("addr", "add", `10.77.0.${index}/32`, "dev", "lo");
   }
   if (reason !== null) console.log(`No network namespace: ${reason}. What works on loopback is run.`);
   const where = space === undefined ? [] : ["ip", "netns", "exec", space.name];
