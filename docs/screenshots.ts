@@ -205,7 +205,9 @@ async function main(): Promise<void> {
   const attic = ollamas[MACHINES.findIndex(({ id }) => id === "attic")];
   attic?.fault({ kind: "status", status: 500, message: "CUDA error: device lost", times: Number.POSITIVE_INFINITY });
   await ask(hub, "/v1/chat/completions", "mixtral:8x7b", "Hello");
-  await Promise.all(QUESTIONS.map((question) => ask(hub, "/api/chat", "qwen2.5:14b", question)));
+  // More than the others have slots for, or none would come to it.
+  const many = Array.from({ length: 12 }, (_, index) => `${QUESTIONS[index % QUESTIONS.length]} ${index}`);
+  await Promise.all(many.map((question) => ask(hub, "/api/chat", "qwen2.5:14b", question)));
   await nodesThat(hub, (nodes) => {
     const isOut = nodes.some(({ node_id, status }) => node_id === "attic" && status === "degraded");
     if (!isOut) void ask(hub, "/api/chat", "qwen2.5:14b", crypto.randomUUID(), { node: "attic" });
