@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { messageOf } from "../shared/errors.ts";
 import { loadIdentity } from "../shared/identity.ts";
 import { ConfigError, type Environment } from "../shared/settings.ts";
 import { aligned, Mistake, onlyOne } from "./command_words.ts";
@@ -59,8 +60,7 @@ export function runCommand(args: readonly string[], about: CommandEnvironment): 
   } catch (error) {
     const isMistake =
       error instanceof Mistake || (error instanceof Error && "code" in error && isUnknownOption(error.code));
-    const message =
-      error instanceof ConfigError ? error.problems.join("\n") : error instanceof Error ? error.message : String(error);
+    const message = error instanceof ConfigError ? error.problems.join("\n") : messageOf(error);
     about.complain(isMistake ? `${message}\n\n${COMMAND_HELP}` : message);
     return isMistake ? 2 : 1;
   }

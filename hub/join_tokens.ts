@@ -1,6 +1,7 @@
 /** Join tokens: what lets an unknown machine become a node of this hub. Kept as hashes, read anew when the file changes. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
+import { messageOf } from "../shared/errors.ts";
 import { joinText, writeJoinToken } from "../shared/join_token.ts";
 import { parseJson } from "../shared/json.ts";
 import { readStateFile, SHORT_LOCK_WAIT_MS, stampOf, whileLocked, writeStateFile } from "../shared/state_file.ts";
@@ -173,7 +174,7 @@ export function createJoinTokens({ stateDir, hubId, mode, wall, now = performanc
       try {
         change((tokens) => tokens.map((each) => (each.id === id ? { ...each, uses: each.uses - 1 } : each)));
       } catch (error) {
-        return `this hub cannot write down that the join token was used: ${error instanceof Error ? error.message : error}`;
+        return `this hub cannot write down that the join token was used: ${messageOf(error)}`;
       }
       return null;
     },

@@ -1,5 +1,6 @@
 /** The bindings of names to keys as a running hub has them: in memory, in their file, and as the command line changes that. */
 import { type Clock, every } from "../shared/clock.ts";
+import { messageOf } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { SHORT_LOCK_WAIT_MS, stampOf } from "../shared/state_file.ts";
 import {
@@ -102,7 +103,7 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
       if (failing) return;
       failing = true;
       log.warn(
-        `which key speaks for which node cannot be kept in ${path} (${wordsOf(error)}): until it can, a restart of the ` +
+        `which key speaks for which node cannot be kept in ${path} (${messageOf(error)}): until it can, a restart of the ` +
           "hub forgets it",
       );
     }
@@ -125,7 +126,7 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
     try {
       noteForgotten(stateDir, key, at, SHORT_LOCK_WAIT_MS);
     } catch (error) {
-      log.warn(`that a key was forgotten cannot be kept in ${stateDir}: ${wordsOf(error)}`);
+      log.warn(`that a key was forgotten cannot be kept in ${stateDir}: ${messageOf(error)}`);
     }
   }
 
@@ -172,8 +173,4 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
       if (unwritten.size > 0) write();
     },
   };
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

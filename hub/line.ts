@@ -1,5 +1,6 @@
 /** The connection of one attempt, with everything that can end it: the client, a loss, the time limits. */
 import { type Clock, every } from "../shared/clock.ts";
+import { messageOf } from "../shared/errors.ts";
 import { failureWords } from "../shared/failure_words.ts";
 import { createIdleLimit } from "./idle_limit.ts";
 import type { Job } from "./job.ts";
@@ -165,8 +166,4 @@ export function asAttemptError(error: unknown): AttemptError {
 
 function wasRestarted(reason: unknown): boolean {
   return reason instanceof NodeLost && reason.restarted;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 /** Which hub this node trusts: the key it met first, or the one its join token names, kept over restarts. */
 import { createHash, createHmac } from "node:crypto";
 import { join } from "node:path";
+import { messageOf } from "../shared/errors.ts";
 import { hashOf, type Identity, isFollower, keyId, PUBLIC_KEY, verify } from "../shared/identity.ts";
 import { type JoinToken, joinText } from "../shared/join_token.ts";
 import { parseJson } from "../shared/json.ts";
@@ -68,7 +69,7 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       writeStateFile(path, `${JSON.stringify({ ...before, [serverUrl]: key }, null, 1)}\n`);
     } catch (error) {
       onWarning(
-        `the key of the hub cannot be kept in ${path} (${error instanceof Error ? error.message : String(error)}): ` +
+        `the key of the hub cannot be kept in ${path} (${messageOf(error)}): ` +
           "after a restart this node trusts the hub that answers first; set STATE_DIR to a folder that can be written",
       );
     }
@@ -167,7 +168,7 @@ function textOf(path: string): string | null {
   try {
     return readStateFile(path);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Error(`${path} cannot be read (${why}): without it this node does not know whom it trusts`);
   }
 }

@@ -1,4 +1,4 @@
-/** Errors as people read them: what was wrong with the input, field by field, in one sentence. */
+/** Errors as people read them: what was thrown, and what was wrong with the input, field by field, in one sentence. */
 import type { z } from "zod";
 
 /** What a schema found wrong, as `field: why` joined by semicolons. */
@@ -17,4 +17,9 @@ function plain(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_type" && /received undefined$/.test(issue.message))
     return `is required (${issue.expected})`;
   return issue.message.replace(/^Invalid input: /, "").replace(/^expected record\b/, "expected object");
+}
+
+/** What was thrown, in words; not everything that is thrown is an Error. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

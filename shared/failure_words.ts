@@ -1,4 +1,5 @@
 /** Why a request between our own machines got no answer, in words for the log and for error details. */
+import { messageOf } from "./errors.ts";
 import { errorCode } from "./fleet_fetch.ts";
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -18,5 +19,5 @@ const WORDS: Readonly<Record<string, string>> = {
 export function failureWords(error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
   const code = errorCode(error);
-  return WORDS[code] ?? (error instanceof Error ? error.message : String(error));
+  return WORDS[code] ?? messageOf(error);
 }

@@ -11,6 +11,7 @@ import {
 } from "node:crypto";
 import { chmodSync, linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "./errors.ts";
 import { errorCode } from "./fleet_fetch.ts";
 import { readStateFile, writeBeside, writeStateFile } from "./state_file.ts";
 
@@ -53,7 +54,7 @@ export function loadIdentity(folder: string, name: string): Identity {
     }
   } catch (error) {
     if (error instanceof BadKey) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return newIdentity(
       `the key in ${folder} can be neither read nor kept (${why}): this process uses one that ends with it; ` +
         "set STATE_DIR to a folder that can be written",

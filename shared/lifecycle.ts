@@ -1,4 +1,5 @@
 /** What hub and node have in common as programs: flags, the fetch limit, start, drain on a signal, exit codes. */
+import { messageOf } from "./errors.ts";
 import { type HealthTarget, whatIsWrong } from "./healthcheck.ts";
 import type { Logger } from "./log.ts";
 import { ConfigError, type Environment } from "./settings.ts";
@@ -62,7 +63,7 @@ export async function runProgram<Config>(program: Program<Config>): Promise<void
   raiseFetchLimit();
 
   const running = await program.start(config, new Set(flags)).catch((error: unknown) => {
-    return fail(error instanceof Error ? error.message : String(error), 1);
+    return fail(messageOf(error), 1);
   });
   process.on("unhandledRejection", (reason) => running.log.error({ err: reason }, "unhandled rejection"));
   process.on("uncaughtException", (error) => {

@@ -1,6 +1,6 @@
 /** Settings read once from the environment, by one table that also prints the help and the README's table. */
-
 import { parseAddress } from "./address.ts";
+import { messageOf } from "./errors.ts";
 
 export interface Setting<T> {
   /** Environment variable. */
@@ -49,7 +49,7 @@ export function readSettings<Table extends SettingsTable>(table: Table, environm
       values[name] = setting.parse(text);
     } catch (error) {
       const shown = setting.secret ? setting.variable : `${setting.variable}=${text}`;
-      problems.push(`${shown} ${error instanceof Error ? error.message : String(error)}`);
+      problems.push(`${shown} ${messageOf(error)}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);

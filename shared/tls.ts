@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { messageOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { ConfigError, type Setting } from "./settings.ts";
 
@@ -63,7 +64,7 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsFiles): Tls | null 
     // What the listener does with them, tried where a failure costs nothing: it sees more than the checks above.
     createSecureContext({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) });
   } catch (error) {
-    throw new Error(`TLS_CERT=${tlsCert} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`TLS_CERT=${tlsCert} cannot be used: ${messageOf(error)}`);
   }
   return { cert, key, clientCa };
 }
@@ -136,6 +137,6 @@ function read(variable: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new Error(`${variable}=${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`${variable}=${file} cannot be read: ${messageOf(error)}`);
   }
 }
