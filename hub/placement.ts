@@ -2,8 +2,8 @@
 
 import type { WaitingRoom } from "./capacity.ts";
 import type { Conversations } from "./conversations.ts";
+import type { NodeRecord } from "./fleet/node_record.ts";
 import type { Job } from "./job.ts";
-import type { NodeRecord } from "./node_record.ts";
 import type { LbPolicy } from "./policy/criteria.ts";
 import { type Placement, understands } from "./policy/eligibility.ts";
 import type { Registry } from "./registry.ts";
