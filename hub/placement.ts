@@ -40,6 +40,7 @@ export function placement(
     tried,
     needs,
     digest: conversations.digestFor(job),
+    mayChangeDigest: job.continuity.kind === "conversation",
     waiting: waitingRoom.waitingFor(model),
     accepted,
     waitedMs,
