@@ -6,11 +6,10 @@ import type { Comeback } from "./fleet/comeback.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { isChoosy, type PlacementDeps, placement } from "./placement.ts";
+import { lookAround } from "./policy/crowd.ts";
 import { judge } from "./policy/decision.ts";
-import { whyNotHolder } from "./policy/eligibility.ts";
 import { RULES } from "./policy/failover.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";
-import { look } from "./policy/selection.ts";
 import { waitingFacts } from "./queue_facts.ts";
 import type { RelayDeps } from "./relay.ts";
 import type { Retries } from "./retries.ts";
@@ -35,7 +34,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
       const accepted = ticket !== null || failures.length > 0;
       const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs });
-      const seen = look(registry.having(job.key), request, registry.now(), hub.liveness, whyNotHolder);
+      const seen = lookAround(registry.crowd(job.key), request, registry.now(), hub.liveness);
       const { choice } = seen;
       if (ticket === null || choice.kind !== "wait")
         job.record.decided(judge(seen, { newcomer: ticket === null, fleet: registry }));

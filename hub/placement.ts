@@ -1,5 +1,6 @@
 /** A job as far as placing it goes: what of it, and of the fleet, decides where it is sent. */
 
+import { ANY_MODEL } from "../shared/model_name.ts";
 import type { WaitingRoom } from "./capacity.ts";
 import type { Conversations } from "./conversations.ts";
 import type { NodeRecord } from "./fleet/node_record.ts";
@@ -51,10 +52,9 @@ export function placement(
   };
 }
 
-/** True when there are nodes that this request cannot use and those behind it in the waiting room can. */
-export function isChoosy({ model, tried, needs, digest }: Placement, nodes: Iterable<NodeRecord>): boolean {
+/** True when there are nodes of `holders`, which have its model, that this request cannot use and those behind it can. */
+export function isChoosy({ model, tried, needs, digest }: Placement, holders: readonly NodeRecord[]): boolean {
   if (tried.size > 0 || needs.nodeId !== null || digest !== null) return true;
   // Nor can one that an agent of an earlier version does not understand.
-  for (const node of nodes) if (node.models.has(model) && !understands(node, needs)) return true;
-  return false;
+  return model !== ANY_MODEL && needs.capability !== "execute" && holders.some((node) => !understands(node, needs));
 }

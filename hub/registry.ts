@@ -5,12 +5,12 @@ import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth } from "../shared/protocol.ts";
+import { createCrowds } from "./fleet/crowd.ts";
 import { createExpectations } from "./fleet/expectations.ts";
 import type { FleetEvent } from "./fleet/fleet_event.ts";
 import { type HubPlace, setDialable, takeHeartbeat } from "./fleet/heartbeat_intake.ts";
 import { takeInventory } from "./fleet/inventory.ts";
 import { createKnownDigests } from "./fleet/known_digests.ts";
-import { createModelIndex } from "./fleet/model_index.ts";
 import {
   type Entry,
   isProven,
@@ -24,6 +24,7 @@ import { createStanding } from "./fleet/node_standing.ts";
 import { isOther, placeFactsOf } from "./fleet/place_facts.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./fleet/reservation.ts";
 import { createServiceTimes } from "./fleet/service_times.ts";
+import type { Crowd } from "./policy/crowd.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
@@ -62,11 +63,10 @@ const NOWHERE: HubPlace = { hubPort: null, whereIs: () => "on link" };
 export function createRegistry(options: RegistryOptions) {
   const { clock, ipPreference, place = NOWHERE } = options;
   const nodes = new Map<string, Entry>();
-  const index = createModelIndex();
+  const crowds = createCrowds((id) => nodes.get(id));
   let picks = 0;
   const serviceTimes = createServiceTimes();
-  const having = (model: ModelKey): readonly NodeRecord[] =>
-    model === ANY_MODEL ? Array.from(nodes.values()) : index.having(model);
+  const having: (model: ModelKey) => readonly NodeRecord[] = crowds.having;
   const digests = createKnownDigests(having);
   const expectations = createExpectations({ now: clock.now, having, serviceMs: serviceTimes.of });
 
@@ -77,14 +77,14 @@ export function createRegistry(options: RegistryOptions) {
   };
   /** Notes which models the node has; true when they are other ones than before. */
   function indexModels(node: Entry): boolean {
-    if (!index.set(node)) return false;
+    if (!crowds.set(node)) return false;
     digests.forget();
     node.pace = pace.onlyOf(node.pace, node.models);
     return true;
   }
   function remove(node: Entry, why: string): void {
     nodes.delete(node.id);
-    index.delete(node);
+    crowds.delete(node);
     changedModels();
     tell("removed", node.id, why);
   }
@@ -95,6 +95,7 @@ export function createRegistry(options: RegistryOptions) {
     clock,
     tell,
     changed,
+    noted: crowds.note,
   });
 
   function watchNode(node: Entry): () => void {
@@ -143,6 +144,7 @@ export function createRegistry(options: RegistryOptions) {
         tell("joined", node.id, `${node.ipv6 ?? "no IPv6"}, ${node.ipv4 ?? "no IPv4"}, ${beat.models.length} models`);
       }
       const otherNames = indexModels(node);
+      crowds.note(node);
       setIntent(node, beat.intent ?? "serving");
       if (otherModels) changedModels();
       // What it has no more is to be refused at once.
@@ -176,6 +178,9 @@ export function createRegistry(options: RegistryOptions) {
 
     /** Those that say they have `model`, in no certain order; all of them for ANY_MODEL. */
     having,
+
+    /** The same, and with which of them a look at very many begins. */
+    crowd: (model: ModelKey): Crowd<NodeRecord> => crowds.of(model, picks),
 
     /** Monotonic milliseconds, as every time in a NodeRecord. */
     now: clock.now,
@@ -236,7 +241,11 @@ export function createRegistry(options: RegistryOptions) {
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      const reservation = takeSlot(node, model, requestId, clock, () => changed(node));
+      const reservation = takeSlot(node, model, requestId, clock, () => {
+        crowds.note(node);
+        changed(node);
+      });
+      crowds.note(node);
       if (model !== ANY_MODEL) node.pace = pace.afterUse(node.pace, model, loadOptions, clock.now());
       return reservation;
     },
@@ -255,6 +264,7 @@ export function createRegistry(options: RegistryOptions) {
       const loaded = ps ? { ps, loaded: ps.map(({ name }) => name) } : {};
       const otherModels = takeInventory(node, { names, tags, ...loaded });
       indexModels(node);
+      crowds.note(node);
       if (otherModels) changedModels();
       changed();
     },
@@ -342,6 +352,7 @@ export function createRegistry(options: RegistryOptions) {
       node.lastContactAt = now;
       node.loading = new Set((health.loading ?? []).map(modelKey));
       noteLoads(node, now);
+      crowds.note(node);
       if (health.ollama) setOllama(node, health.ollama.ok);
       if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now, node.reserved > 0));
       changed(node);

@@ -3,9 +3,8 @@ import { createWaitingRoom } from "../../hub/capacity.ts";
 import { createConversations } from "../../hub/conversations.ts";
 import { placement } from "../../hub/placement.ts";
 import { LB_POLICIES, type LbPolicy } from "../../hub/policy/criteria.ts";
+import { lookAround } from "../../hub/policy/crowd.ts";
 import { judge } from "../../hub/policy/decision.ts";
-import { whyNotHolder } from "../../hub/policy/eligibility.ts";
-import { look } from "../../hub/policy/selection.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { modelKey } from "../../shared/model_name.ts";
 import { fleetAtWork, LIVENESS, MODELS, modelName } from "./fleet.ts";
@@ -35,6 +34,13 @@ function rowsOf(count: number, target: number): Row[] {
     value: microseconds(() => whole.step(true), rounds),
     unit: "µs",
   });
+  const busy = prepared(count, "first-token");
+  busy.fill();
+  rows.push({
+    what: `${count} nodes that are all full: finding that out`,
+    value: microseconds(() => busy.step(false), rounds),
+    unit: "µs",
+  });
   const fewer = prepared(count, "first-token", MODELS * 20);
   rows.push({
     what: `${count} nodes of which a twentieth has the model: one selection`,
@@ -52,13 +58,17 @@ function prepared(count: number, policy: LbPolicy, catalogue = MODELS) {
   const hub = { policy, registry, waitingRoom, conversations: createConversations(registry) };
   let turn = 0;
   return {
+    /** Gives every slot away. */
+    fill(): void {
+      for (const { id, slots } of registry.all()) for (let slot = 0; slot < slots; slot++) registry.reserve(id);
+    },
     step(whole: boolean): void {
       const key = modelKey(modelName(turn++ % MODELS));
       const continuity = { kind: "conversation", id: String(turn), begun: false } as const;
       const request = placement({ key, needs: NEEDS, continuity }, hub);
-      const seen = look(registry.having(key), request, registry.now(), LIVENESS, whyNotHolder);
-      if (seen.choice.kind !== "node") throw new Error(seen.choice.kind);
+      const seen = lookAround(registry.crowd(key), request, registry.now(), LIVENESS);
       if (!whole) return;
+      if (seen.choice.kind !== "node") throw new Error(seen.choice.kind);
       judge(seen, { newcomer: true, fleet: registry });
       registry.reserve(seen.choice.node.id, key).release();
     },

@@ -1,8 +1,9 @@
 /** `POST /explain`: which node a request would go to now, and why. Nothing is sent to any node, nothing is logged. */
 import { type Context, Hono } from "hono";
 import { parseJsonBytes } from "../../shared/json.ts";
-import type { Route } from "../fleet/node_record.ts";
+import type { NodeRecord, Route } from "../fleet/node_record.ts";
 import { placement } from "../placement.ts";
+import { lookAround } from "../policy/crowd.ts";
 import { type Decision, judge } from "../policy/decision.ts";
 import { type About, type Explanation, explain } from "../policy/explain.ts";
 import { look } from "../policy/selection.ts";
@@ -111,16 +112,21 @@ function decide(draft: Draft, route: ServedRoute, headers: Headers, hub: ServeDe
   const { registry, liveness } = hub;
   const job = { ...draft, needs: needsOf(route, draft.slot, headers) };
   const request = placement(job, hub);
-  const nodes = Array.from(registry.all());
-  const lookAt = (some: typeof nodes) => look(some, request, registry.now(), liveness);
+  const lookAt = (some: readonly NodeRecord[]) => look(some, request, registry.now(), liveness);
   const options = { newcomer: true, whole: true };
   if (isRefusedCloud(job, hub)) {
     const why = "the model runs at a cloud service, and this hub lets no such request pass (ALLOW_CLOUD)";
+    const nodes = Array.from(registry.all());
     return judge(lookAt([]), { ...options, leftOut: { nodes, why, summary: `No node gets it: ${why}.` } });
   }
   const holders = draft.unloads ? holdersOf(job, hub) : [];
-  if (holders.length === 0) return judge(lookAt(nodes), options);
-  const others = nodes.filter((node) => !holders.includes(node));
+  if (holders.length === 0) {
+    return judge(lookAround(registry.crowd(job.key), request, registry.now(), liveness), {
+      ...options,
+      fleet: registry,
+    });
+  }
+  const others = Array.from(registry.all()).filter((node) => !holders.includes(node));
   const names = holders.map(({ id }) => id).join(", ");
   const summary = `It takes the model out of memory, and goes to every node that has it there: ${names}.`;
   return judge(lookAt(holders), {

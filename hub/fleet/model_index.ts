@@ -1,62 +1,96 @@
-/** Which nodes have a model, so that a request need not look at those that have not. */
-import type { ModelKey } from "../../shared/model_name.ts";
+/** Which nodes have a model, and which of them have it in memory, so that a request need not look at the others. */
+import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
 import type { Entry } from "./node_record.ts";
 
-/** The nodes that have one model, and the same as a list while none comes or goes. */
-interface Holders {
-  readonly nodes: Set<Entry>;
-  list: readonly Entry[] | null;
+/** What was noted of a node. */
+interface Noted {
+  readonly models: ReadonlySet<ModelKey>;
+  warm: readonly ModelKey[];
 }
+
+/**
+ * Nodes by model, in the order in which they came. Lists and not sets: two hundred thousand entries of ten thousand nodes
+ * take a seventh of the memory, a look goes through them faster, and a node leaves one seldom.
+ */
+type Lists = Map<ModelKey, Entry[]>;
 
 const NOBODY: readonly Entry[] = [];
 const NO_MODELS: ReadonlySet<ModelKey> = new Set();
 
 /** No nodes yet. */
 export function createModelIndex() {
-  const byModel = new Map<ModelKey, Holders>();
-  const indexed = new Map<Entry, ReadonlySet<ModelKey>>();
+  const holders: Lists = new Map();
+  const warm: Lists = new Map();
+  const indexed = new Map<Entry, Noted>();
 
-  function add(model: ModelKey, node: Entry): void {
-    const holders = byModel.get(model) ?? { nodes: new Set(), list: null };
-    byModel.set(model, holders);
-    holders.nodes.add(node);
-    holders.list = null;
-  }
-
-  function remove(model: ModelKey, node: Entry): void {
-    const holders = byModel.get(model);
-    if (!holders?.nodes.delete(node)) return;
-    holders.list = null;
-    if (holders.nodes.size === 0) byModel.delete(model);
-  }
-
-  function move(node: Entry, before: ReadonlySet<ModelKey>, now: ReadonlySet<ModelKey>): void {
-    for (const model of before) if (!now.has(model)) remove(model, node);
-    for (const model of now) if (!before.has(model)) add(model, node);
+  function setWarm(node: Entry, noted: Noted, now: readonly ModelKey[]): void {
+    const before = noted.warm;
+    if (now.length === before.length && now.every((model) => before.includes(model))) return;
+    noted.warm = now;
+    for (const model of before) if (!now.includes(model)) remove(warm, model, node);
+    for (const model of now) if (!before.includes(model)) add(warm, model, node);
   }
 
   return {
-    /** Those that have `model`, which is not ANY_MODEL. */
-    having(model: ModelKey): readonly Entry[] {
-      const holders = byModel.get(model);
-      if (!holders) return NOBODY;
-      holders.list ??= Array.from(holders.nodes);
-      return holders.list;
-    },
+    /** Those that have `model`; all of them for ANY_MODEL. The list is the one that is kept: good until the next await. */
+    having: (model: ModelKey): readonly Entry[] => holders.get(model) ?? NOBODY,
+
+    /** Those of them that have it in memory or on its way there, or are not known not to. */
+    warm: (model: ModelKey): readonly Entry[] => warm.get(model) ?? NOBODY,
+
+    has: (node: Entry): boolean => indexed.has(node),
 
     /** `node` is there, with the models that it says now. False when they are those that it said before. */
     set(node: Entry): boolean {
       const before = indexed.get(node);
-      if (before === node.models) return false;
-      indexed.set(node, node.models);
-      move(node, before ?? NO_MODELS, node.models);
+      if (before?.models === node.models) return false;
+      if (!before) add(holders, ANY_MODEL, node);
+      const known = before?.models ?? NO_MODELS;
+      for (const model of known) if (!node.models.has(model)) remove(holders, model, node);
+      for (const model of node.models) if (!known.has(model)) add(holders, model, node);
+      indexed.set(node, { models: node.models, warm: before?.warm ?? [] });
       return true;
+    },
+
+    /** What `node` has in memory may be something else than before. */
+    noteWarm(node: Entry): void {
+      const noted = indexed.get(node);
+      if (noted) setWarm(node, noted, warmOf(node));
     },
 
     /** `node` is gone. */
     delete(node: Entry): void {
-      move(node, indexed.get(node) ?? NO_MODELS, NO_MODELS);
+      const noted = indexed.get(node);
+      if (!noted) return;
+      setWarm(node, noted, []);
+      for (const model of noted.models) remove(holders, model, node);
+      remove(holders, ANY_MODEL, node);
       indexed.delete(node);
     },
   };
+}
+
+/** Of the models of `node` those for which it needs no load, or has begun it, as far as is known. */
+function warmOf({ models, knowsLoaded, loaded, loadingSince, remote }: Entry): readonly ModelKey[] {
+  if (!knowsLoaded) return Array.from(models);
+  const found: ModelKey[] = [];
+  for (const some of [loaded, loadingSince.keys(), remote]) {
+    for (const model of some) if (models.has(model) && !found.includes(model)) found.push(model);
+  }
+  return found;
+}
+
+function add(lists: Lists, model: ModelKey, node: Entry): void {
+  const list = lists.get(model);
+  if (list) list.push(node);
+  else lists.set(model, [node]);
+}
+
+/** Whoever leaves first came first, mostly: it is found at once. */
+function remove(lists: Lists, model: ModelKey, node: Entry): void {
+  const list = lists.get(model);
+  const at = list?.indexOf(node) ?? -1;
+  if (!list || at === -1) return;
+  list.splice(at, 1);
+  if (list.length === 0) lists.delete(model);
 }

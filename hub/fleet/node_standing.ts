@@ -11,16 +11,19 @@ export interface StandingDeps {
   readonly tell: (event: FleetEvent["event"], nodeId: string, detail: string) => void;
   /** Called when a waiting request may find a place now. */
   readonly changed: (node: Entry) => void;
+  /** Called when its slots or its failures are others than before. */
+  readonly noted: (node: Entry) => void;
 }
 
 /** Replaced boots remembered per node, so that an old process cannot speak for it again. */
 const REMEMBERED_BOOTS = 16;
 
 /** The changes of a node's record that people hear of, or that follow from one another. For the registry only. */
-export function createStanding({ clock, tell, changed }: StandingDeps) {
+export function createStanding({ clock, tell, changed, noted }: StandingDeps) {
   function setTrust(node: Entry, trust: ejection.Trust): void {
     const before = node.trust.kind;
     node.trust = trust;
+    noted(node);
     if (trust.kind === before) return;
     if (trust.kind === "ejected") tell("ejected", node.id, trust.reason);
     else if (trust.kind === "admitted") tell("admitted", node.id, "its trial is over");
@@ -33,6 +36,7 @@ export function createStanding({ clock, tell, changed }: StandingDeps) {
       tell("slots", node.id, `works on ${slots} at once, not ${reported}`);
     node.learned = learned;
     node.slots = slots;
+    noted(node);
   }
 
   function setOllama(node: Entry, ok: boolean): void {

@@ -105,7 +105,7 @@ test("of a fleet of which only those with the model are looked at the same is to
       });
       const all = [...nodes, ...lacking];
       const whole = judge(look(all, request, NOW, LIMITS));
-      const fleet = { size: all.length, all: () => all };
+      const fleet = { size: all.length, all: () => all, get: (id: string) => all.find((node) => node.id === id) };
       expect(judge(look(nodes, request, NOW, LIMITS), { fleet })).toEqual(whole);
     }),
     { numRuns: 500 },

@@ -35,7 +35,7 @@ export interface Criterion {
 const HEARTBEAT: Criterion = {
   name: "heartbeat",
   meaning: "Heard from lately, before silent for a while",
-  value: (node, _, now, limits) => (now - node.lastHeardAt < limits.staleMs ? 0 : 1),
+  value: (node, _, now, limits) => (isFresh(node, now, limits) ? 0 : 1),
 };
 
 const FAILURES: Criterion = {
@@ -81,6 +81,11 @@ export const CRITERIA: Readonly<Record<LbPolicy, readonly Criterion[]>> = {
     { name: "joined", meaning: "Joined first", value: (node) => node.joined },
   ],
 };
+
+/** True for a node that was heard from lately. */
+export function isFresh({ lastHeardAt }: Pick<NodeFacts, "lastHeardAt">, now: number, limits: LivenessLimits): boolean {
+  return now - lastHeardAt < limits.staleMs;
+}
 
 /** A load of 0 to 1 in steps of a tenth: less is noise, and would send everything to one of two equal machines for 30 s. */
 export function cpuStep(cpu: number): number {

@@ -62,6 +62,8 @@ export interface Decision<Route extends RouteFacts = RouteFacts> {
   readonly others: readonly JudgedNode<Route>[];
   /** Nodes that were left out of both because they are too many. */
   readonly notShown: number;
+  /** Nodes that were looked at in place of more; null where all were that could matter. */
+  readonly sample: { readonly nodes: number; readonly of: number } | null;
   /** Said instead of what follows from the nodes. */
   readonly summary: string | null;
 }
@@ -70,7 +72,7 @@ export interface JudgeOptions<Node> {
   /** Nodes that were not looked at, why that is, and what it means for the request, in a sentence. */
   readonly leftOut?: { readonly nodes: readonly Node[]; readonly why: string; readonly summary: string };
   /** All nodes there are, where only those that have the model were looked at. */
-  readonly fleet?: { readonly size: number; all(): Iterable<Node> };
+  readonly fleet?: { readonly size: number; all(): Iterable<Node>; get(id: string): Node | undefined };
   /** True when it does not stand in the waiting room yet: those who do look before it. */
   readonly newcomer?: boolean;
   /** False where it is kept for long: of many nodes only the best. */
@@ -86,7 +88,7 @@ export function judge<Route extends RouteFacts, Node extends TellableNode<Route>
   look: Look<Node>,
   options: JudgeOptions<Node> = {},
 ): Decision<Route> {
-  const { choice, nodes, request } = look;
+  const { choice, nodes, request, sampleOf } = look;
   const { leftOut, fleet, newcomer = false, whole = false } = options;
   const total = (fleet?.size ?? nodes.length) + (leftOut?.nodes.length ?? 0);
   const most = whole || total <= MANY ? total : OF_MANY;
@@ -106,6 +108,7 @@ export function judge<Route extends RouteFacts, Node extends TellableNode<Route>
     ranked,
     others,
     notShown: total - ranked.length - others.length,
+    sample: sampleOf === null ? null : { nodes: nodes.length, of: sampleOf },
     summary: leftOut?.summary ?? null,
   };
 }
@@ -150,7 +153,7 @@ function difference(one: readonly number[], other: readonly number[]): number {
 
 /**
  * Of all but the `ranked` ones the `most` that were nearest to getting the request: the one used rather than refuse, those
- * held back, those that will be free soon, the rest.
+ * held back, those that will be free soon, the rest; of each the one that was asked for first.
  */
 function othersOf<Route extends RouteFacts, Node extends TellableNode<Route>>(
   look: Look<Node>,
@@ -160,6 +163,7 @@ function othersOf<Route extends RouteFacts, Node extends TellableNode<Route>>(
 ): JudgedNode<Route>[] {
   const { choice, nodes, eligible, request, now, limits } = look;
   const chosen = choice.kind === "node" && !ranked.has(choice.node) ? choice.node : null;
+  const asked = askedFor(look, fleet);
   const whyBack = whyHeldBack(look, ranked);
   const inDoubt = chosen ? [snapshot<Route, Node>(chosen, look, whyNot(chosen, request, now, limits), null, null)] : [];
   const heldBack: JudgedNode<Route>[] = [];
@@ -170,23 +174,33 @@ function othersOf<Route extends RouteFacts, Node extends TellableNode<Route>>(
     const group = reason === null ? heldBack : passesSoon(reason) ? soon : rest;
     if (group.length < most) group.push(snapshot(node, look, reason, reason === null ? whyLeftOut : null, null));
   };
+  const mayServe = new Set(eligible);
+  const isPlaced = (node: Node) => ranked.has(node) || node === chosen || node === asked;
+  if (asked && !ranked.has(asked) && asked !== chosen) place(asked, mayServe.has(asked) ? whyBack(asked) : null);
   for (const node of eligible) {
     if (heldBack.length === most) break;
-    if (!ranked.has(node)) place(node, whyBack(node));
+    if (!isPlaced(node)) place(node, whyBack(node));
   }
-  const mayServe = new Set(eligible);
   for (const node of nodes) {
     if (heldBack.length + soon.length >= most) break;
-    if (node !== chosen && !mayServe.has(node)) place(node, null);
+    if (!isPlaced(node) && !mayServe.has(node)) place(node, null);
   }
   for (const node of leftOut?.nodes ?? []) place(node, leftOut?.why ?? null);
   const found = [...inDoubt, ...heldBack, ...soon, ...rest];
   for (const node of fleet?.all() ?? []) {
     if (found.length >= most) break;
     // The others were looked at.
-    if (!hasModel(node, request)) found.push(snapshot(node, look, whyNot(node, request, now, limits), null, null));
+    if (node !== asked && !hasModel(node, request))
+      found.push(snapshot(node, look, whyNot(node, request, now, limits), null, null));
   }
   return found.slice(0, most);
+}
+
+/** The node that the request asks for by name, if there is one. */
+function askedFor<Node extends NodeFacts>({ nodes, request }: Look<Node>, fleet: JudgeOptions<Node>["fleet"]) {
+  const { nodeId } = request.needs;
+  if (nodeId === null) return undefined;
+  return nodes.find(({ id }) => id === nodeId) ?? fleet?.get(nodeId);
 }
 
 function hasModel({ models }: NodeFacts, { model }: Placement): boolean {

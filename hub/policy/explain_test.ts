@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { ejected, facts, LIMITS, MODEL, NOW, onTrial, placement } from "../testing/node_facts.ts";
 import { CRITERIA } from "./criteria.ts";
+import { lookAround } from "./crowd.ts";
 import { type JudgeOptions, judge, type RouteFacts, type TellableNode } from "./decision.ts";
 import { newcomer } from "./ejection.ts";
 import type { NodeFacts, Placement } from "./eligibility.ts";
@@ -275,6 +276,41 @@ test("of a fleet of more than 64 a kept decision has the 16 best and says how ma
   expect(nobody.summary).toBe(
     "It waits: full (4 of 4 slots used) has no free slot; 65 more nodes are not listed here.",
   );
+});
+
+test("of a fleet too large to look at whole it tells how many were looked at", () => {
+  const holders = Array.from({ length: 1000 }, (_, index) => node(`n${index}`, { lastPicked: index, joined: index }));
+  const crowd = {
+    holders,
+    warm: [],
+    free: new Set(holders),
+    leastBusy: () => holders,
+    named: () => undefined,
+    turn: 0,
+  };
+  const fleet = { size: 1000, all: () => holders, get: () => undefined };
+  const tell = (request: Placement) =>
+    explain(judge(lookAround(crowd, request, NOW, LIMITS), { fleet }), about, (routes) => routes);
+  expect(tell(placement())).toMatchObject({
+    summary:
+      "n0 gets it: it is its turn, since n1 is as good and was given a request more recently. " +
+      "256 of 1000 nodes were looked at.",
+    nodes: { length: 16 },
+    not_shown: 984,
+  });
+  expect(tell(leastBusy).summary).toBe("n0 gets it: it joined first, and nothing else tells it and n1 apart.");
+});
+
+test("the node that is asked for is told of first, however many there are, and whether or not it has the model", () => {
+  for (const changes of [{ lastHeardAt: 0 }, { models: new Set<string>() }]) {
+    const all = Array.from({ length: 100 }, (_, index) => node(`n${index}`, index === 99 ? changes : {}));
+    const fleet = { size: 100, all: () => all, get: (id: string) => all.find((each) => each.id === id) };
+    const holders = all.filter(({ models }) => models.has(MODEL));
+    const { summary, nodes } = told(holders, asks("n99"), { fleet });
+    expect(summary).toStartWith("No node can serve it: it asks for n99 (X-Node-Id), which ");
+    expect(nodes).toHaveLength(16);
+    expect(nodes[0]?.node_id).toBe("n99");
+  }
 });
 
 test("nodes that are left out for a reason of the hub's own are shown with it", () => {

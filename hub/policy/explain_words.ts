@@ -54,8 +54,9 @@ export function whyInWords(node: JudgedNode): string | null {
 /** Why the request went where it did, or what it waits for, or why nobody can serve it. */
 export function summaryOf(decision: Decision): string {
   if (decision.summary !== null) return decision.summary;
-  const sentence = { node: whyThisOne, wait: whatItWaitsFor, none: whyNobody }[decision.outcome](decision);
-  const { ahead } = decision;
+  const { ahead, sample } = decision;
+  const outcome = { node: whyThisOne, wait: whatItWaitsFor, none: whyNobody }[decision.outcome](decision);
+  const sentence = sample === null ? outcome : `${outcome} ${sample.nodes} of ${sample.of} nodes were looked at.`;
   if (ahead === 0 || decision.outcome === "none") return sentence;
   const who = ahead === 1 ? "One request for the same model waits" : `${ahead} requests for the same model wait`;
   return `${sentence} ${who} already and ${ahead === 1 ? "goes" : "go"} first.`;

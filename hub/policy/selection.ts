@@ -15,7 +15,10 @@ export type Choice<Node extends NodeFacts> =
 /** A look at the fleet for one request: what came of it, and what it came from. */
 export interface Look<Node extends NodeFacts> {
   readonly choice: Choice<Node>;
+  /** Those that were looked at. */
   readonly nodes: readonly Node[];
+  /** How many they stand for, where that are more: see crowd.ts. */
+  readonly sampleOf: number | null;
   readonly request: Placement;
   /** Monotonic. */
   readonly now: number;
@@ -65,13 +68,24 @@ export function look<Node extends NodeFacts>(
     if (best || (worthWaiting && !takesAnotherDigest(request))) {
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
       const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible);
-      return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
+      return { choice, nodes, sampleOf: null, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
   const found = survey(nodes, request, now, limits, why);
   const { eligible, competing, latestMs } = found;
   const choice = choiceOf(found);
-  return { choice, nodes, request, now, limits, eligible, competing, latestMs, sameDigestOnly: false };
+  return {
+    choice,
+    nodes,
+    sampleOf: null,
+    request,
+    now,
+    limits,
+    eligible,
+    competing,
+    latestMs,
+    sameDigestOnly: false,
+  };
 }
 
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {

@@ -177,5 +177,5 @@ export function explanationView(explanation) {
         </details>`
         : nothing
     }
-    ${not_shown > 0 ? html`<p class="soft">${plural(not_shown, "more node")} not kept in the log.</p>` : nothing}`;
+    ${not_shown > 0 ? html`<p class="soft">${plural(not_shown, "more node")} not listed.</p>` : nothing}`;
 }

@@ -69,7 +69,12 @@ const fields = {
   policy: z.enum(LB_POLICIES).describe("As LB_POLICY has it."),
   order: z.array(criterion).describe("By what nodes are compared; the first difference decides."),
   nodes: z.array(explainedNode).describe("The ranked ones first."),
-  not_shown: z.int().optional().describe("Nodes that the log did not keep: of more than 64 it has the 16 best."),
+  not_shown: z
+    .int()
+    .optional()
+    .describe(
+      "Nodes that are not listed: of more than 64 the log has the 16 best, and of more than 512 with the model some are looked at.",
+    ),
 };
 
 /** The answer of `POST /explain`. */
