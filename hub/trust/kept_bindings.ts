@@ -58,6 +58,8 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
   /** It could not be written, which was said once. */
   let failing = false;
   let notBefore = Number.NEGATIVE_INFINITY;
+  /** The same text for all who come by on it. */
+  let today = "";
 
   function stampNow(): string {
     try {
@@ -65,6 +67,12 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
     } catch {
       return "unreadable";
     }
+  }
+
+  function dayNow(): string {
+    const day = clock.wall().toISOString().slice(0, 10);
+    if (day !== today) today = day;
+    return today;
   }
 
   /** Takes in what another process has made of the file. Throws when it is none. */
@@ -134,7 +142,7 @@ export function openBindings({ stateDir, clock, onForgotten, log }: KeptBindings
     get: (id) => bindings.get(id),
     bind(id, key, kept) {
       if (forgotten.delete(key)) noteInFile(key, null);
-      const seen = clock.wall().toISOString().slice(0, 10);
+      const seen = dayNow();
       const known = bindings.get(id);
       const isSame = known?.key === key && known.kept === kept;
       if (isSame && known.seen === seen) return;
