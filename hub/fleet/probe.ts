@@ -57,6 +57,9 @@ export interface Prober {
   stop(): void;
 }
 
+/** Milliseconds between two questions to nodes that have not proven themselves, of any: a thousand have their turn in 3 s. */
+const STRANGER_EVERY_MS = 3;
+
 /** Milliseconds after which a node is asked again that answered without a proof: it may just be hearing of this hub. */
 const PROVE_AGAIN_MS = [50, 250, 1_000];
 
@@ -67,6 +70,8 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
   const underWay = new Set<string>();
   /** Probes in a row without an answer. */
   const unanswered = new Map<string, number>();
+  /** Idle nodes that had not proven themselves at the last round. */
+  let strangers = 0;
 
   /** What the node says at `route`. Rejects, and takes back that it is there, when something else answers. */
   async function ask(node: NodeRecord, route: Route, signal: AbortSignal): Promise<NodeHealth> {
@@ -135,7 +140,10 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
   }
 
   function interval(node: NodeRecord): number {
-    if (isBusy(node) || (node.publicKey !== null && !node.dialable)) return times.busyEveryMs;
+    if (isBusy(node)) return times.busyEveryMs;
+    if (isStranger(node)) {
+      return Math.max(times.busyEveryMs, Math.min(times.idleEveryMs, strangers * STRANGER_EVERY_MS));
+    }
     return node.trust.kind === "ejected" ? times.ejectedEveryMs : times.idleEveryMs;
   }
 
@@ -145,11 +153,14 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
   });
   const stopProbing = every(clock, Math.min(1_000, times.busyEveryMs), () => {
     const now = registry.now();
+    let found = 0;
     for (const node of registry.all()) {
+      if (isStranger(node)) found++;
       if (underWay.has(node.id) || now - (probedAt.get(node.id) ?? Number.NEGATIVE_INFINITY) < interval(node)) continue;
       probedAt.set(node.id, now);
       void probe(node);
     }
+    strangers = found;
     for (const id of probedAt.keys()) {
       if (registry.get(id)) continue;
       probedAt.delete(id);
@@ -170,6 +181,11 @@ export function startProber({ registry, fetch, clock, times, hubKey = "" }: Prob
       stopProbing();
     },
   };
+}
+
+/** True for an idle node that may be given no work until it has proven itself. */
+function isStranger(node: NodeRecord): boolean {
+  return node.publicKey !== null && !node.dialable && !isBusy(node);
 }
 
 function isBusy({ reserved, watched }: NodeRecord): boolean {

@@ -61,6 +61,21 @@ test("an idle node is probed every 30 s, one that has work every 3 s", async () 
   expect(fleet.at.slice(6)).toEqual([100]);
 });
 
+test.each([
+  [1, 3],
+  [1_000, 3],
+  [4_000, 12],
+  [12_000, 30],
+])("of %p nodes that do not prove themselves each is asked every %p s", async (count, seconds) => {
+  const fleet = probed({ meets: () => "refused" }, fakeFleet({ ipPreference: "ipv4-only" }));
+  const key = "k".repeat(43);
+  for (let index = 0; index < count; index++) fleet.beat({ node_id: `n${index}`, public_key: key });
+  await fleet.clock.advance(2 * SECOND);
+  fleet.urls.splice(0);
+  await fleet.clock.advance(seconds * SECOND);
+  expect(fleet.urls).toHaveLength(count);
+});
+
 test("only routes that IP_PREFERENCE allows are probed", async () => {
   const fleet = probed(well, fakeFleet({ ipPreference: "ipv4-only" }));
   fleet.beat();
