@@ -96,7 +96,7 @@ export function startHub(config: HubConfig, parts: HubParts): Hub {
     stopping: stopping.signal,
   });
   const digests = createDigestWatch(log);
-  const lookAtDigestsNow = () => digests.look(Array.from(registry.all(), ({ id, tags }) => ({ nodeId: id, tags })));
+  const lookAtDigestsNow = () => digests.look(Array.from(registry.all()));
   const lookAtDigests = atMostEvery(clock, LOOK_AT_MANY_EVERY_MS, lookAtDigestsNow);
   const registry = createRegistry({
     clock,

@@ -79,8 +79,12 @@ test("the load is over for it also when the node's list says so before an answer
 });
 
 test.each<[what: string, act: (opened: ReturnType<typeof open>) => Promise<unknown> | unknown, reason: string]>([
-  ["the node is lost", ({ node }) => node.losing.abort(new NodeLost("gone", false)), "node_lost 502"],
-  ["the agent is started again", ({ node }) => node.losing.abort(new NodeLost("new boot", true)), "node_restarted 502"],
+  ["the node is lost", ({ node }) => node.losing?.abort(new NodeLost("gone", false)), "node_lost 502"],
+  [
+    "the agent is started again",
+    ({ node }) => node.losing?.abort(new NodeLost("new boot", true)),
+    "node_restarted 502",
+  ],
   ["the hub stops", ({ stopping }) => stopping.abort(), "hub_stopping 503"],
   ["no first byte comes", ({ clock }) => clock.advance(120_000), "first_byte_timeout 504"],
 ])("a load that nobody waits for any more ends when %s", async (_, act, reason) => {

@@ -52,7 +52,7 @@ test("a node whose Ollama is away keeps the models on its disk, and has none in 
   expect(node()).toMatchObject({ ollamaOk: false, modelNames: ["llama3"], loadedNames: [], ps: [] });
   expect(node().digests.get(MODEL)).toBe("x");
   beat({ models: [], loaded: [], tags: [], ps: [], ollama: { ok: true } });
-  expect(node()).toMatchObject({ modelNames: [], tags: [] });
+  expect(node()).toMatchObject({ modelNames: [], disk: [] });
 });
 
 test("lists of a node nobody knows are ignored", () => {
@@ -97,7 +97,7 @@ test("those who hear of other manifests find them in the table", () => {
     liveness: LIMITS,
     ejection: { maxFailures: 3 },
     ipPreference: "ipv6",
-    onModels: () => seen.push(Array.from(registry.all()).flatMap(({ tags }) => tags).length),
+    onModels: () => seen.push(Array.from(registry.all()).flatMap(({ disk }) => disk).length),
   });
   registry.heartbeat(heartbeat.parse(heartbeatBody({ tags: [disk("llama3")] })), null);
   expect(seen).toEqual([1]);

@@ -4,6 +4,7 @@ import { modelKey } from "../../shared/model_name.ts";
 import { goJson } from "../faces/go_json.ts";
 import { openAiError } from "../faces/openai.ts";
 import { notFoundAsListed } from "../faces/wording.ts";
+import { tagsOf } from "../fleet/alike.ts";
 import type { FleetLists } from "../fleet/fleet_lists.ts";
 import { lowestVersion, mergePs, mergeTags, v1Model, v1Models } from "../policy/merge_lists.ts";
 import type { HubEnv } from "./body.ts";
@@ -21,7 +22,7 @@ export function listRoutes({ fleetLists, allowCloud }: ListsDeps): Hono<HubEnv> 
   /** Without what the caller's key may not use. */
   const tags = (context: Context<HubEnv>) => {
     const models = context.get("caller")?.models ?? null;
-    const lists = fleetLists.present().map((node) => ({ nodeId: node.id, tags: node.tags }));
+    const lists = fleetLists.present().map((node) => ({ nodeId: node.id, tags: tagsOf(node) }));
     return mergeTags(lists).filter(({ name }) => mayUse(models, modelKey(name)));
   };
 

@@ -1,12 +1,11 @@
 /** `GET /nodes`, `GET /nodes/{id}`: a node as people and scripts see it. */
 
 import type { Context } from "hono";
-import { keyId } from "../../shared/identity.ts";
 import type { DigestWatch } from "../fleet/digest_watch.ts";
-import { modelDetails } from "../fleet/model_details.ts";
+import { detailsWriter, modelDetails } from "../fleet/model_details.ts";
 import { isProven, type NodeRecord } from "../fleet/node_record.ts";
-import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
-import { statusOf } from "../policy/node_status.ts";
+import { shownStatus } from "../fleet/shown_status.ts";
+import type { LivenessLimits } from "../policy/liveness.ts";
 import type { Registry } from "../registry.ts";
 import type { HubEnv } from "./body.ts";
 
@@ -24,6 +23,7 @@ export function listNodes(context: Context<HubEnv>, hub: DescribeDeps & { readon
     return context.json(nodes.map((node) => describeNode(node, now, hub)));
   }
   const encoder = new TextEncoder();
+  const write = nodeWriter(hub);
   let told = 0;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -32,7 +32,7 @@ export function listNodes(context: Context<HubEnv>, hub: DescribeDeps & { readon
       const began = registry.now();
       for (; told < nodes.length && registry.now() - began < TURN_MS; told++) {
         const node = nodes[told];
-        if (node) text += `${told === 0 ? "[" : ","}${JSON.stringify(describeNode(node, began, hub))}`;
+        if (node) text += `${told === 0 ? "[" : ","}${write(node, began)}`;
       }
       const isEnd = told === nodes.length;
       controller.enqueue(encoder.encode(isEnd ? `${text}]` : text));
@@ -49,14 +49,22 @@ export interface DescribeDeps {
 }
 
 /** The JSON of one node at monotonic `now`. The first block is the user's own format, the rest is added. */
-export function describeNode(node: NodeRecord, now: number, { liveness: limits, digests, registry }: DescribeDeps) {
-  const liveness = livenessOf(now - node.lastHeardAt, limits);
-  const { status, reason } = statusOf({
-    ...node,
-    liveness,
-    reachable: node.routes.some(({ reachable }) => reachable !== false),
-  });
-  const [dialledFirst] = registry.routesOf(node);
+export function describeNode(node: NodeRecord, now: number, deps: DescribeDeps) {
+  return { ...firstPart(node, now, deps), model_details: modelDetails(node), ...lastPart(node, now, deps) };
+}
+
+/** Writes the same as text, for many nodes: what is told of models is most of it, and alike on most of them. */
+export function nodeWriter(deps: DescribeDeps): (node: NodeRecord, now: number) => string {
+  const write = detailsWriter();
+  return (node, now) => {
+    const first = JSON.stringify(firstPart(node, now, deps)).slice(0, -1);
+    return `${first},"model_details":${write(node)},${JSON.stringify(lastPart(node, now, deps)).slice(1)}`;
+  };
+}
+
+/** Up to `model_details`, which stand beside `models`, in the same order. */
+function firstPart(node: NodeRecord, now: number, { liveness: limits }: DescribeDeps) {
+  const { status, reason, liveness } = shownStatus(node, now, limits);
   return {
     node_id: node.id,
     ipv4: node.ipv4,
@@ -78,8 +86,13 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     slots: node.slots,
     slots_reported: node.learned.reported,
     loaded: node.loadedNames,
-    /** Beside `models`, in the same order. */
-    model_details: modelDetails(node),
+  };
+}
+
+/** What stands behind `model_details`. */
+function lastPart(node: NodeRecord, now: number, { digests, registry }: DescribeDeps) {
+  const [dialledFirst] = registry.routesOf(node);
+  return {
     /** Models that other nodes have another version of under the same name. */
     digest_conflicts: digests.conflicts.filter(({ digests }) => digests.some(({ nodes }) => nodes.includes(node.id))),
     gpu: node.gpu,
@@ -97,7 +110,7 @@ export function describeNode(node: NodeRecord, now: number, { liveness: limits, 
     capabilities: node.capabilities,
     /** "key": its heartbeats are signed; "none": an older agent, whose name anybody may take. */
     identity: node.publicKey === null ? "none" : "key",
-    key_id: node.publicKey === null ? null : keyId(node.publicKey),
+    key_id: node.keyId,
     /** When somebody else spoke in its name within a day, and was refused: `{at, detail}`. */
     impostor: impostorOf(node, now),
   };

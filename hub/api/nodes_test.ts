@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { fakeFleet, heartbeatBody } from "../testing/fake_fleet.ts";
 import { LIMITS } from "../testing/node_facts.ts";
-import { describeNode } from "./nodes.ts";
+import { describeNode, nodeWriter } from "./nodes.ts";
 
 type FakeFleet = ReturnType<typeof fakeFleet>;
 
@@ -131,4 +132,40 @@ test("of an ejected node is said how long its cool-down is still", async () => {
     describeFor(fleet);
   }
   expect(describeFor(fleet).trust_until_ms).toBe(0);
+});
+
+test("the list has the very text of each node, whatever they say of their models", () => {
+  const name = fc.constantFrom("llama3", "LLaMA3:latest", "phi3:mini", 'a"b', "müsli:1b");
+  const details = fc.option(fc.record({ parameter_size: fc.constantFrom("8.0B", 3, "") }), { nil: undefined });
+  const onDisk = fc.record({ name, digest: fc.constantFrom("a".repeat(64), "b"), size: fc.nat(2), details });
+  const inMemory = fc.record({ name, digest: fc.constant("b"), size: fc.nat(), size_vram: fc.nat() });
+  const anyNode = fc.record({
+    models: fc.array(name, { maxLength: 4 }),
+    disk: fc.array(onDisk, { maxLength: 4 }),
+    memory: fc.array(inMemory, { maxLength: 2 }),
+    loaded: fc.array(name, { maxLength: 3 }),
+  });
+  // Most have what their list tells, and many the same.
+  const anyAlike = anyNode.map((node) => ({ ...node, models: node.disk.map(({ name }) => name) }));
+  fc.assert(
+    fc.property(fc.array(fc.oneof(anyNode, anyAlike), { maxLength: 6 }), (told) => {
+      const fleet = fakeFleet();
+      const nodes = told.flatMap((node, index) => [node, { ...node, loaded: told[index - 1]?.loaded ?? [] }]);
+      for (const [index, { models, disk, memory, loaded }] of nodes.entries()) {
+        fleet.beat({
+          node_id: `n${index}`,
+          models,
+          tags: disk.map((entry) => ({ ...entry, modified_at: "2026-01-01T00:00:00Z" })),
+          ps: memory.map((entry) => ({ ...entry, expires_at: "2026-01-01T00:05:00Z" })),
+          loaded,
+        });
+      }
+      const hub = { liveness: LIMITS, digests: { conflicts: [] }, registry: fleet.registry };
+      const write = nodeWriter(hub);
+      for (const node of fleet.registry.all()) {
+        expect(write(node, 0)).toBe(JSON.stringify(describeNode(node, 0, hub)));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

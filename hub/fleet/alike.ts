@@ -8,8 +8,18 @@ export interface Names {
   readonly keys: ReadonlySet<ModelKey>;
 }
 
-/** What follows from a list of models on disk. */
+/** An entry of a list of models on disk, but for when it was pulled. */
+export type DiskEntry = Readonly<Pick<DiskModel, "name" | "digest" | "size" | "remote_host"> & Record<string, unknown>>;
+
+/** A list of models on disk, in two: its entries, and when each was pulled. */
+export interface Disk {
+  readonly disk: readonly DiskEntry[];
+  readonly modifiedAt: readonly string[];
+}
+
+/** A list of models on disk but for when they were pulled, and what follows from it. */
 export interface OnDisk {
+  readonly disk: readonly DiskEntry[];
   /** Those that run at a cloud service. */
   readonly remote: ReadonlySet<ModelKey>;
   /** Bytes. */
@@ -17,28 +27,34 @@ export interface OnDisk {
   readonly digests: ReadonlyMap<ModelKey, string>;
 }
 
-/** Things of one kind that are remembered, and letters of what one is remembered by. */
-const MOST = 2_000;
+/** Letters by which things of one kind are remembered, and by which one of them is. */
+const MOST_LETTERS = 4_000_000;
 const LONGEST = 16_000;
 
 /** Remembers what `make` makes by a text, so that the same text brings the same thing. */
-function once<Thing>(most = MOST) {
+function once<Thing>() {
   const made = new Map<string, Thing>();
+  let letters = 0;
   return (text: string, make: () => Thing): Thing => {
     const known = made.get(text);
     if (known !== undefined) return known;
     const thing = make();
     if (text.length > LONGEST) return thing;
     // Strangers may tell anything: it is forgotten rather than kept for ever.
-    if (made.size >= most) made.clear();
+    letters += text.length;
+    if (letters > MOST_LETTERS) {
+      made.clear();
+      letters = text.length;
+    }
     made.set(text, thing);
     return thing;
   };
 }
 
-const texts = once<string>(5 * MOST);
+const texts = once<string>();
 const names = once<Names>();
-const details = once<unknown>();
+const lists = once<readonly string[]>();
+const entries = once<DiskEntry>();
 const onDisk = once<OnDisk>();
 
 /** `list`, and the keys of the models in it. */
@@ -49,25 +65,46 @@ export function namesIn(list: readonly string[]): Names {
   }));
 }
 
-/** `tags` with those of their parts that are alike on all machines: when it was pulled is not. */
-export function alikeTags(tags: readonly DiskModel[]): DiskModel[] {
-  return tags.map((tag) => {
-    const alike: DiskModel = {
-      ...tag,
-      name: texts(tag.name, () => tag.name),
-      digest: texts(tag.digest, () => tag.digest),
-    };
-    if (tag.details !== undefined) alike.details = details(JSON.stringify(tag.details), () => tag.details);
-    return alike;
-  });
+/** `list`, the very same for all that tell it. */
+export function alikeTexts(list: readonly string[]): readonly string[] {
+  return lists(JSON.stringify(list), () => list);
 }
 
-/** What follows from `tags`. */
-export function onDiskOf(tags: readonly DiskModel[]): OnDisk {
-  const told = tags.map(({ name, digest, size, remote_host }) => [name, digest, size, Boolean(remote_host)]);
-  return onDisk(JSON.stringify(told), () => ({
-    remote: new Set(tags.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name))),
-    sizes: new Map(tags.map(({ name, size }) => [modelKey(name), size])),
-    digests: new Map(tags.map(({ name, digest }) => [modelKey(name), digest])),
+/** `tags` and what follows from them: all but when each was pulled is one thing for all that tell the same. */
+export function alikeTags(tags: readonly DiskModel[]): OnDisk & Disk {
+  const told = tags.map(({ modified_at: _, ...entry }): DiskEntry => entry);
+  const alike = onDisk(JSON.stringify(told), () => ({
+    disk: told.map((entry) => entries(JSON.stringify(entry), () => entry)),
+    remote: new Set(told.filter(({ remote_host }) => remote_host).map(({ name }) => modelKey(name))),
+    sizes: new Map(told.map(({ name, size }) => [modelKey(name), size])),
+    digests: new Map(told.map(({ name, digest }) => [modelKey(name), digest])),
   }));
+  return { ...alike, modifiedAt: tags.map(({ modified_at }) => modified_at) };
+}
+
+/** The entries of a node's list, as it told them; only those for which `isWanted`. */
+export function tagsOf({ disk, modifiedAt }: Disk, isWanted: (entry: DiskEntry) => boolean = () => true): DiskModel[] {
+  const tags: DiskModel[] = [];
+  for (const [index, entry] of disk.entries()) {
+    if (isWanted(entry)) tags.push({ ...entry, modified_at: modifiedAt[index] ?? "" });
+  }
+  return tags;
+}
+
+/** True when `tags` say what is kept already: most heartbeats do, and comparing costs less than keeping. */
+export function isSameDisk(tags: readonly DiskModel[], { disk, modifiedAt }: Disk): boolean {
+  return (
+    tags.length === disk.length &&
+    tags.every((tag, index) => tag.modified_at === modifiedAt[index] && isSameEntry(tag, disk[index] ?? {}))
+  );
+}
+
+function isSameEntry(tag: Readonly<Record<string, unknown>>, entry: Readonly<Record<string, unknown>>): boolean {
+  let surplus = 0;
+  for (const key in entry) {
+    surplus--;
+    if (tag[key] !== entry[key] && !Bun.deepEquals(tag[key], entry[key])) return false;
+  }
+  for (const key in tag) if (key !== "modified_at") surplus++;
+  return surplus === 0;
 }

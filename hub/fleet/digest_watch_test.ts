@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 import { silentLogger } from "../../shared/log.ts";
-import type { NodeTags } from "../policy/merge_lists.ts";
-import { createDigestWatch } from "./digest_watch.ts";
+import { alikeTags } from "./alike.ts";
+import { createDigestWatch, type DiskOfNode } from "./digest_watch.ts";
 
 const A = "a".repeat(64);
 const B = "b".repeat(64);
 
-const node = (nodeId: string, digest: string, name = "llama3:latest"): NodeTags => ({
-  nodeId,
-  tags: [{ name, digest, size: 1, modified_at: "2026-01-01T00:00:00Z" }],
+const node = (nodeId: string, digest: string, name = "llama3:latest"): DiskOfNode => ({
+  id: nodeId,
+  ...alikeTags([{ name, digest, size: 1, modified_at: "2026-01-01T00:00:00Z" }]),
 });
 
 function open() {
@@ -71,7 +71,7 @@ test("models are told apart, and names compared as Ollama does", () => {
 test("a fleet without nodes or models disagrees about nothing", () => {
   const { watch, lines } = open();
   watch.look([]);
-  watch.look([{ nodeId: "a", tags: [] }]);
+  watch.look([{ id: "a", disk: [], modifiedAt: [] }]);
   expect(lines()).toEqual([]);
   expect(watch.conflicts).toEqual([]);
 });

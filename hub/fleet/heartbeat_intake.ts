@@ -1,13 +1,18 @@
 /** What a heartbeat says, taken into the node's record. */
 import { type Address, canBeDialled } from "../../shared/address.ts";
 import { allows, type IpPreference } from "../../shared/address_order.ts";
+import { keyId } from "../../shared/identity.ts";
 import type { Heartbeat } from "../../shared/protocol.ts";
 import { type DialFacts, whyNotDialable } from "../policy/dialable.ts";
+import { alikeTexts } from "./alike.ts";
 import { takeInventory } from "./inventory.ts";
 import { type Entry, isProven, routesTo } from "./node_record.ts";
 
 /** What the hub knows of itself when it judges an address. */
 export type HubPlace = Pick<DialFacts, "hubPort" | "whereIs">;
+
+const NOTHING: ReadonlySet<never> = new Set();
+const NONE: readonly never[] = [];
 
 /**
  * Takes `beat` into `node`; true when it has other manifests than before. The address it came from, `source`, replaces
@@ -22,8 +27,11 @@ export function takeHeartbeat(
 ): boolean {
   const key = beat.public_key ?? null;
   // What another key has proven proves nothing for this one.
-  if (key !== node.publicKey) node.proven.clear();
-  node.publicKey = key;
+  if (key !== node.publicKey) {
+    node.proven.clear();
+    node.publicKey = key;
+    node.keyId = key === null ? null : keyId(key);
+  }
   node.source = source ?? node.source;
   // A link-local source cannot be dialled back; what the node reported may be.
   const usable = node.source !== null && canBeDialled(node.source) ? node.source : null;
@@ -45,14 +53,14 @@ export function takeHeartbeat(
   for (const origin of node.doubted) if (!node.proven.has(origin)) node.doubted.delete(origin);
   setDialable(node, preference);
   // Nothing of ours waits there, so nobody probes it often: what it said to be loading is old.
-  if (node.reserved === 0) node.loading = new Set();
+  if (node.reserved === 0) node.loading = NOTHING;
   node.metadata = beat.metadata;
   node.load = beat.load ?? null;
   node.cpu = beat.load?.cpu ?? 0;
-  node.gpu = beat.gpu ?? [];
+  node.gpu = beat.gpu ?? NONE;
   node.ollamaVersion = beat.ollama?.version ?? null;
   node.agentVersion = beat.agent_version ?? null;
-  node.capabilities = beat.capabilities ?? [];
+  node.capabilities = alikeTexts(beat.capabilities ?? NONE);
   // An Ollama that is away tells no models, but they are still on its disk: a request for one finds it away, not lacking.
   const away = beat.ollama?.ok === false && beat.models.length === 0;
   const { loaded, tags, ps } = beat;

@@ -1,7 +1,6 @@
 /** What a node says about its models, taken into its record. */
-import { modelKey } from "../../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../../shared/ollama_models.ts";
-import { alikeTags, namesIn, onDiskOf } from "./alike.ts";
+import { alikeTags, isSameDisk, namesIn } from "./alike.ts";
 import type { Entry } from "./node_record.ts";
 
 /** What a node says about its models; absent parts are kept as they were told last. */
@@ -27,14 +26,15 @@ export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventor
   }
   if (loaded) {
     node.knowsLoaded = true;
-    node.loadedNames = loaded;
-    const keys = new Set(loaded.map(modelKey));
-    if (keys.symmetricDifference(node.loaded).size > 0) node.loaded = keys;
+    const told = namesIn(loaded);
+    node.loadedNames = told.names;
+    if (told.keys.symmetricDifference(node.loaded).size > 0) node.loaded = told.keys;
   }
   if (ps && !Bun.deepEquals(ps, node.ps)) node.ps = ps;
-  if (!tags || Bun.deepEquals(tags, node.tags)) return false;
-  node.tags = alikeTags(tags);
-  const { remote, sizes, digests } = onDiskOf(node.tags);
+  if (!tags || isSameDisk(tags, node)) return false;
+  const { disk, modifiedAt, remote, sizes, digests } = alikeTags(tags);
+  node.disk = disk;
+  node.modifiedAt = modifiedAt;
   node.remote = remote;
   node.sizes = sizes;
   node.digests = digests;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { modelKey } from "../../shared/model_name.ts";
+import { tagsOf } from "./alike.ts";
 import { takeInventory } from "./inventory.ts";
 import { newEntry } from "./node_record.ts";
 
@@ -34,7 +35,7 @@ test("what is not told stays as it was told last", () => {
     takeInventory(node, { names: ["mistral"], loaded: absent, tags: absent, ps: absent });
     expect([...node.models]).toEqual([MISTRAL]);
     expect([...node.loaded]).toEqual([LLAMA]);
-    expect(node.tags).toHaveLength(1);
+    expect(tagsOf(node)).toEqual([disk("llama3")]);
     expect(node.ps).toHaveLength(1);
   }
 });

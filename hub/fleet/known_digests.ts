@@ -1,6 +1,7 @@
 /** Which manifests nodes have under a model's name, remembered while no node's list changes. */
-import type { ModelKey } from "../../shared/model_name.ts";
+import { type ModelKey, modelKey } from "../../shared/model_name.ts";
 import { mainDigest } from "../policy/merge_lists.ts";
+import { tagsOf } from "./alike.ts";
 import type { NodeRecord } from "./node_record.ts";
 
 /** Manifests under one name. */
@@ -28,7 +29,7 @@ export function createKnownDigests(having: (model: ModelKey) => readonly NodeRec
     return {
       all,
       main: mainDigest(
-        nodes.map(({ id, tags }) => ({ nodeId: id, tags })),
+        nodes.map((node) => ({ nodeId: node.id, tags: tagsOf(node, ({ name }) => modelKey(name) === model) })),
         model,
       ),
     };

@@ -1,12 +1,13 @@
 /** A node as the hub knows it: the record everybody may read, and how it begins. */
 import { type Address, canBeDialled, type Family, originOf, parseAddress } from "../../shared/address.ts";
 import type { ModelKey } from "../../shared/model_name.ts";
-import type { DiskModel, LoadedModel } from "../../shared/ollama_models.ts";
+import type { LoadedModel } from "../../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Gpu } from "../../shared/protocol.ts";
 import { newcomer } from "../policy/ejection.ts";
 import type { NodeFacts } from "../policy/eligibility.ts";
 import { asReported, type LearnedSlots } from "../policy/learned_slots.ts";
 import { UNKNOWN_PACE } from "../policy/pace.ts";
+import type { Disk } from "./alike.ts";
 
 /** One way to a node and what is known of it. */
 export interface Route {
@@ -26,7 +27,7 @@ export interface Route {
 export type RouteTry = "connected" | "failed" | "slow" | "overtaken";
 
 /** A node as the rest of the hub may read it. Only the registry changes it. */
-export interface NodeRecord extends NodeFacts {
+export interface NodeRecord extends NodeFacts, Disk {
   readonly port: number;
   readonly ipv4: string | null;
   readonly ipv6: string | null;
@@ -40,8 +41,9 @@ export interface NodeRecord extends NodeFacts {
   readonly gpu: readonly Gpu[];
   readonly lastSeen: Date;
   readonly bootId: string | null;
-  /** The key that signs its heartbeats; null for an older agent. */
+  /** The key that signs its heartbeats, and that as people read it; null for an older agent. */
   readonly publicKey: string | null;
+  readonly keyId: string | null;
   /** Origins of its routes at which it has proven to be; one without a key cannot, and need not. */
   readonly proven: ReadonlySet<string>;
   /** Those of them at which a try has failed since: to be proven again before the next use. */
@@ -50,8 +52,7 @@ export interface NodeRecord extends NodeFacts {
   readonly impostor: { readonly at: string; readonly detail: string; readonly heardAt: number } | null;
   readonly agentVersion: string | null;
   readonly ollamaVersion: string | null;
-  /** The entries of its Ollama's own lists: models on disk, models in memory. */
-  readonly tags: readonly DiskModel[];
+  /** The entries of its Ollama's own lists: models in memory; those on disk as Disk has them. */
   readonly ps: readonly LoadedModel[];
   /** What its answers told about how many requests it works on at once. */
   readonly learned: LearnedSlots;
@@ -97,12 +98,15 @@ export type Entry = Mutable<NodeRecord> & {
   saidOffline: boolean;
   /** Boots that were replaced by a newer one: a heartbeat of theirs was late, or comes from a second agent. */
   formerBoots: readonly string[];
-  losing: AbortController;
+  /** That of `lost`, once anybody has asked for it: most nodes have no work, and it is the largest thing of a record. */
+  losing: AbortController | null;
 };
+
+const NOTHING: ReadonlySet<never> = new Set();
+const NONE: readonly never[] = [];
 
 /** The record of node `id`, first heard of at monotonic `now`, wall time `seen`. `pick` is its place in the rotation. */
 export function newEntry(id: string, now: number, seen: Date, pick: number): Entry {
-  const losing = new AbortController();
   return {
     id,
     lastHeardAt: now,
@@ -117,12 +121,13 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     unproven: false,
     proving: false,
     publicKey: null,
+    keyId: null,
     proven: new Set(),
     doubted: new Set(),
-    models: new Set(),
-    loaded: new Set(),
+    models: NOTHING,
+    loaded: NOTHING,
     knowsLoaded: false,
-    loading: new Set(),
+    loading: NOTHING,
     starting: new Map(),
     loadingSince: new Map(),
     loaders: new Map(),
@@ -145,23 +150,27 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     routes: [],
     modelNames: [],
     loadedNames: [],
-    tags: [],
-    ps: [],
-    remote: new Set(),
+    disk: NONE,
+    modifiedAt: NONE,
+    ps: NONE,
+    remote: NOTHING,
     metadata: {},
     load: null,
-    gpu: [],
+    gpu: NONE,
     bootId: null,
     impostor: null,
     agentVersion: null,
     ollamaVersion: null,
     capabilities: [],
     seq: null,
-    reported: new Set(),
+    reported: NOTHING,
     saidOffline: false,
-    formerBoots: [],
-    losing,
-    lost: losing.signal,
+    formerBoots: NONE,
+    losing: null,
+    get lost() {
+      this.losing ??= new AbortController();
+      return this.losing.signal;
+    },
   };
 }
 

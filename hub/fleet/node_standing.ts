@@ -79,9 +79,8 @@ export function createStanding({ clock, tell, changed, noted }: StandingDeps) {
 
   function giveUpWork(node: Entry, reason: NodeLost): void {
     const { losing } = node;
-    node.losing = new AbortController();
-    node.lost = node.losing.signal;
-    losing.abort(reason);
+    node.losing = null;
+    losing?.abort(reason);
   }
 
   return { setTrust, setSlots, setOllama, setIntent, noteBoot, isReplaced, giveUpWork };

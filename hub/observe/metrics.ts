@@ -7,8 +7,9 @@ import type { BodyBudget } from "../body_budget.ts";
 import type { WaitingRoom } from "../capacity.ts";
 import type { FleetEvent } from "../fleet/fleet_event.ts";
 import type { NodeRecord } from "../fleet/node_record.ts";
-import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
-import { type NodeStatus, statusOf } from "../policy/node_status.ts";
+import { shownStatus } from "../fleet/shown_status.ts";
+import type { LivenessLimits } from "../policy/liveness.ts";
+import type { NodeStatus } from "../policy/node_status.ts";
 import type { Registry } from "../registry.ts";
 import type { RequestLog } from "../request_log.ts";
 import type { Live } from "./live.ts";
@@ -95,9 +96,7 @@ function defineFleet(metrics: Metrics, { registry, liveness }: HubMetricsDeps): 
     function* (): Generator<Sample<"node" | "status">> {
       const now = registry.now();
       for (const node of [...registry.all()]) {
-        const reachable = node.routes.some((route) => route.reachable !== false);
-        const age = livenessOf(now - node.lastHeardAt, liveness);
-        const current = statusOf({ ...node, liveness: age, reachable }).status;
+        const current = shownStatus(node, now, liveness).status;
         for (const status of STATUSES) {
           yield { labels: { node: node.id, status }, value: status === current ? 1 : 0 };
         }

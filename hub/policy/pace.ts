@@ -116,8 +116,10 @@ export function afterReport(pace: Pace, { reported, before, loaded, loading, siz
 
 /** Without what was measured of models that the node has no more. */
 export function onlyOf(pace: Pace, models: ReadonlySet<ModelKey>): Pace {
-  const only = <Value>(all: ReadonlyMap<ModelKey, Value>) => new Map([...all].filter(([model]) => models.has(model)));
   const { firstToken, loadOptions, usedAt } = pace;
+  const isOf = (all: ReadonlyMap<ModelKey, unknown>) => all.keys().every((model) => models.has(model));
+  if (isOf(firstToken) && isOf(loadOptions) && isOf(usedAt)) return pace;
+  const only = <Value>(all: ReadonlyMap<ModelKey, Value>) => new Map([...all].filter(([model]) => models.has(model)));
   return { ...pace, firstToken: only(firstToken), loadOptions: only(loadOptions), usedAt: only(usedAt) };
 }
 
