@@ -52,7 +52,7 @@ const LOST_THE_RACE = new Error("another address connected first");
 /**
  * Delivers `parcel` by the first of `routes` on which a connection stands. The routes are dialled one after another,
  * each next one as soon as the one before failed or has taken `staggerMs`. The body is sent once: Bun asks a request's
- * body stream for data only when the connection stands (`reference/bun.md` 2), and only the first that asks gets it.
+ * body stream for data only when the connection stands (docs/architecture.md), and only the first that asks gets it.
  */
 export async function deliver(routes: readonly Route[], parcel: Parcel, deps: DeliverDeps): Promise<Delivery> {
   const { promise: won, resolve: onWon } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** The outcome table (DESIGN section 5), row by row, streamed and not, over real sockets. */
+/** The outcome table (`policy/failover.ts`), row by row, streamed and not, over real sockets. */
 import { expect, test } from "bun:test";
 import { chunk, type FakeNodeOptions, jsonResponse, STREAM_HEAD, startFakeNode } from "../shared/testing/fake_node.ts";
 import type { FakeFault } from "../shared/testing/fake_ollama.ts";

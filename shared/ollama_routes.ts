@@ -1,4 +1,4 @@
-/** Ollama's routes (`reference/ollama-api.md` 1): what the hub answers, and all that a node passes on to its Ollama. */
+/** Ollama's routes: what the hub answers, and all that a node passes on to its Ollama. */
 
 export type Method = "HEAD" | "GET" | "POST" | "DELETE";
 

@@ -26,7 +26,7 @@ export interface GuardDeps {
   readonly requestLog: RequestLog;
 }
 
-/** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler (faults.md 0.6). */
+/** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler. */
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 /** Pages that send their visitor to the login. */
 const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;

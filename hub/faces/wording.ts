@@ -7,7 +7,7 @@ export interface Worded {
   readonly message: string;
 }
 
-/** How a route says that nobody has `model`, the name as the client sent it (`reference/ollama-api.md` 4.10). */
+/** How a route says that nobody has `model`, the name as the client sent it. */
 export type NotFound = (model: string) => string;
 
 /** /api/generate, /api/chat and all that wraps them. */

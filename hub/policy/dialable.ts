@@ -17,7 +17,7 @@ export interface DialFacts {
   readonly hasKey: boolean;
 }
 
-/** Services of clouds that give out keys to whoever asks from inside (faults.md D5), beside those of 169.254/16. */
+/** Services of clouds that give out keys to whoever asks from inside, beside those of 169.254/16. */
 const METADATA = new Set(["fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"]);
 /** Protocol assignments, benchmarks, and the site-local addresses IPv6 once had: nobody's node is there. */
 const NOBODYS = parseNetworks("192.0.0.0/24, 198.18.0.0/15, fec0::/10");

@@ -37,7 +37,7 @@ export interface Rule {
   readonly group?: { readonly name: "loss" | "server error" | "crash"; readonly limit: number };
 }
 
-/** The failure half of the outcome table (DESIGN section 5). */
+/** The outcome table, as far as it is about failures. */
 export const RULES: Readonly<Record<FailureKind, Rule>> = {
   unreachable: { counts: true, failsOver: true },
   connection_lost: {

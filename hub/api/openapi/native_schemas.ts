@@ -1,4 +1,4 @@
-/** Bodies of Ollama's own routes that run a model (`reference/ollama-api.md` 1.2 to 1.5). A test checks them. */
+/** Bodies of Ollama's own routes that run a model. A test checks them. */
 import { z } from "zod";
 import { nativeError } from "./errors.ts";
 

@@ -1,4 +1,4 @@
-/** Bodies of OpenAI's routes as Ollama has them (`reference/ollama-api.md` 1.14): documentation, checked by a test. */
+/** Bodies of OpenAI's routes as Ollama has them: documentation, checked by a test. */
 import { z } from "zod";
 import { openAiError } from "./errors.ts";
 

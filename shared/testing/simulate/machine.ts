@@ -1,6 +1,6 @@
 /**
  * One machine with an Ollama, in virtual time: what it has in memory, what it loads and evicts, and how fast answers come
- * while several share it. The rules are those of `reference/ollama-api.md` 2.5, 2.6 and 2.8; time is in milliseconds.
+ * while several share it. The rules are those of Ollama's scheduler; time is in milliseconds.
  */
 
 export interface ModelSpec {
