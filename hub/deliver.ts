@@ -42,7 +42,7 @@ export interface DeliverDeps {
 }
 
 /** A connection that did not stand in time. */
-export class ConnectTimeout extends Error {
+class ConnectTimeout extends Error {
   override readonly name = "ConnectTimeout";
 }
 
@@ -83,17 +83,17 @@ interface Race {
 interface Dial {
   readonly route: Route;
   readonly response: Promise<Response>;
-  /** Resolves with true once connected, with false once that has failed. Never rejects. */
-  readonly connecting: Promise<boolean>;
+  /** Resolves once it is connected, or that has failed. Never rejects. */
+  readonly connecting: Promise<void>;
   /** Ends a dial that did not win. `beaten`: another one connected while this one was still at it. */
   giveUp(beaten: boolean): void;
-  /** What went wrong, once `connecting` has resolved with false. */
+  /** What went wrong, once it has. */
   error(): Error;
 }
 
 function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps): Dial {
   const abort = new AbortController();
-  const { promise: connecting, resolve } = Promise.withResolvers<boolean>();
+  const { promise: connecting, resolve } = Promise.withResolvers<void>();
   let state: "dialling" | "connected" | "failed" = "dialling";
   let failure: Error = LOST_THE_RACE;
 
@@ -105,7 +105,7 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
     if (!parcel.signal.aborted && !isOwnShortage(error))
       deps.onRoute(route, connected ? "connected" : howFailed(error));
-    resolve(connected);
+    resolve();
   };
 
   const onCallerAbort = () => abort.abort(parcel.signal.reason);

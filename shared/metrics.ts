@@ -5,7 +5,7 @@ import { type Counter, createCounter, createHistogram, type Histogram, type Line
 import { VERSION } from "./version.ts";
 
 /** Begins every name but those of the process, which are the same in all programs. */
-export const PREFIX = "ollama_connector_";
+const PREFIX = "ollama_connector_";
 
 /** The label of what has no name of its own here: a model nobody lists, a node that was forgotten. */
 export const OTHER = "other";

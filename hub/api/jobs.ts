@@ -21,7 +21,7 @@ export const jobRequest = z.looseObject({
   stream: z.boolean().nullish(),
 });
 
-export type JobRequest = z.infer<typeof jobRequest>;
+type JobRequest = z.infer<typeof jobRequest>;
 
 export const jobsFace: Face = {
   framing: ndjson,

@@ -20,7 +20,7 @@ export const notFoundTryPulling: NotFound = (model) => `model ${JSON.stringify(m
 export const notFoundAsListed: NotFound = (model) => notFound(shortName(fullName(model)));
 
 /** Ollama's own words, with their two spaces; clients match them. */
-export const BUSY = "server busy, please try again.  maximum pending requests exceeded";
+const BUSY = "server busy, please try again.  maximum pending requests exceeded";
 
 /** Status and message of `refusal` for a request that named `model`. */
 export function wordRefusal(model: string, refusal: Refusal, unknown: NotFound): Worded {

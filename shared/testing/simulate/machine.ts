@@ -145,7 +145,7 @@ export function loadMs(spec: MachineSpec, model: ModelSpec): number {
 }
 
 /** Speed of each of `count` that generate at once, 1 being alone: Amdahl's law. */
-export function sharedSpeed(count: number, serialShare: number): number {
+function sharedSpeed(count: number, serialShare: number): number {
   return 1 / (1 + serialShare * (count - 1));
 }
 
