@@ -119,8 +119,8 @@ export function readErrorLine(text: string): Reading {
 }
 
 /**
- * Reads an HTTP answer with any status but 200. `text` is the start of the body; `declined` is the node's own word when it did not ask its
- * Ollama at all.
+ * Reads an HTTP answer with any status but 200. `text` is what it says went wrong; `declined` is the node's own word when
+ * it did not ask its Ollama at all.
  */
 export function readAnswer(status: number, text: string, declined: DeclineReason | null): Reading {
   if (declined === "wrong_node") return { kind: "unreachable" };
