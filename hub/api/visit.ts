@@ -4,6 +4,7 @@ import { headersForOllama } from "../../shared/http_headers.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import { CLIENT_CLOSED_REQUEST, HEADERS, PATHS } from "../../shared/protocol.ts";
 import { nativeError } from "../faces/native.ts";
+import { exhausted } from "../faces/wording.ts";
 import type { NodeRecord } from "../fleet/node_record.ts";
 import type { HubAnswer } from "../job.ts";
 import type { BlobPlaces } from "../manage/blob_places.ts";
@@ -132,9 +133,6 @@ function asRouted(path: string): string {
   return encodeURI(path).replaceAll("%25", "%");
 }
 
-/** Ollama's own words. */
-export const CLOUD_REFUSAL = nativeError(403, "ollama cloud is disabled: remote model is unavailable");
-
 /** The answer to `context`'s request where this hub lets nobody manage models, before its body is read; else null. */
 export function refuseIfOff(context: Context<HubEnv>, hub: ManageDeps): Response | null {
   if (hub.management === "on") return null;
@@ -151,7 +149,7 @@ export async function readWhole(context: Context<HubEnv>, hub: ManageDeps): Prom
   const { status, why } = whyUnread(body.kind, hub);
   if (status !== 503) return nativeError(status, why);
   return {
-    ...nativeError(503, `the hub cannot take more at the moment, please try again: ${why}`),
+    ...nativeError(503, exhausted(why)),
     retryAfterSeconds: 5,
   };
 }

@@ -1,7 +1,7 @@
 /** One management request to one node: sent once, its answer read as it comes, its end written down. */
 import { ANY_MODEL } from "../../shared/model_name.ts";
 import { type Method, withoutQuery } from "../../shared/ollama_routes.ts";
-import { CLIENT_CLOSED_REQUEST, DECLINE_REASONS, HEADERS } from "../../shared/protocol.ts";
+import { CLIENT_CLOSED_REQUEST, HEADERS } from "../../shared/protocol.ts";
 import { type Delivery, deliver, type Parcel, type RouteFailure, withTicket } from "../deliver.ts";
 import { isStatus, noStatus, withoutWords, wordsIn } from "../error_words.ts";
 import type { NodeRecord, Route } from "../fleet/node_record.ts";
@@ -9,7 +9,7 @@ import { type ForwardDeps, notSent } from "../forward.ts";
 import { AttemptError, asAttemptError, type Line, openLine } from "../line.ts";
 import { headersFromNode } from "../node_headers.ts";
 import { RULES } from "../policy/failover.ts";
-import { readAll } from "../read_answer.ts";
+import { declineReason, readAll } from "../read_answer.ts";
 import type { Registry } from "../registry.ts";
 import type { OpenRecord } from "../request_log.ts";
 
@@ -115,8 +115,8 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     route = delivery.route;
     const response = await delivery.response;
     const source = line.read(response);
-    const declined = DECLINE_REASONS.find((reason) => reason === response.headers.get(HEADERS.declined));
-    if (declined !== undefined) {
+    const declined = declineReason(response.headers);
+    if (declined !== null) {
       const words = wordsIn(await readAll(source, LARGEST_ANSWER)) ?? withoutWords(response.status);
       // A body that is read only once is gone.
       const untouched = body instanceof Uint8Array;
