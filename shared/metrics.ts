@@ -24,6 +24,12 @@ export interface MetricsOptions {
   readonly role: "hub" | "node";
 }
 
+/**
+ * Upper bounds in seconds for how long requests take, the same for hub and node: a cold load takes minutes, and so does a
+ * whole answer of a CPU.
+ */
+export const REQUEST_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500];
+
 /** Media type of the text. */
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 /** Between two looks at how late the event loop is. */
