@@ -167,12 +167,12 @@ test("a key is found, or not, in microseconds and in the same time", () => {
   const wrong = newSecret();
   const time = (shown: string) => {
     const startedAt = performance.now();
-    for (let index = 0; index < 5_000; index++) keys.find(shown);
-    return ((performance.now() - startedAt) * 1000) / 5_000;
+    for (let index = 0; index < 500; index++) keys.find(shown);
+    return ((performance.now() - startedAt) * 1000) / 500;
   };
-  time(secret);
-  time(wrong);
-  const [right, not] = [time(secret), time(wrong)];
+  // The best of many: in the others something else on this machine had its turn.
+  const best = (shown: string) => Math.min(...Array.from({ length: 20 }, () => time(shown)));
+  const [right, not] = [best(secret), best(wrong)];
   console.log(`  among 5001 keys: ${right.toFixed(2)} µs for one of them, ${not.toFixed(2)} µs for none`);
   expect(right).toBeLessThan(300);
   expect(Math.abs(right - not)).toBeLessThan(50);
