@@ -1,6 +1,6 @@
 /** One management request to one node: sent once, its answer read as it comes, its end written down. */
 import { ANY_MODEL } from "../../shared/model_name.ts";
-import { type Method, withoutQuery } from "../../shared/ollama_routes.ts";
+import type { Method } from "../../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST, HEADERS } from "../../shared/protocol.ts";
 import { type Delivery, deliver, type Parcel, type RouteFailure, withTicket } from "../deliver.ts";
 import { isStatus, noStatus, withoutWords, wordsIn } from "../error_words.ts";
@@ -12,6 +12,7 @@ import { RULES } from "../policy/failover.ts";
 import { declineReason, readAll } from "../read_answer.ts";
 import type { Registry } from "../registry.ts";
 import type { OpenRecord } from "../request_log.ts";
+import { attemptOf } from "../verdict.ts";
 
 export interface SendDeps extends ForwardDeps {
   readonly registry: Registry;
@@ -79,14 +80,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     ended = true;
     unwatch();
     line.close();
-    errand.record.attempted({
-      node_id: node.id,
-      ip_version: route?.family ?? null,
-      node_url: route ? route.origin + withoutQuery(errand.path) : null,
-      outcome,
-      error,
-      duration_ms: Math.round((clock.now() - sentAt) * 10) / 10,
-    });
+    errand.record.attempted(attemptOf(node.id, route, errand.path, { outcome, error, ms: clock.now() - sentAt }));
   };
   const unanswered = (outcome: string, status: number, message: string, untouched: boolean): Unanswered => {
     end(outcome, message);
