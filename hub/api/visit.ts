@@ -28,7 +28,7 @@ export interface Visit extends Errand {
   /** Answers with what came whole from `from`. `error` is for the log, null when it went well. */
   answer(whole: WholeAnswer, from: readonly NodeRecord[], error: string | null): Response;
   /** Answers with the hub's own words. */
-  refuse(answer: Refusal, from?: readonly NodeRecord[]): Response;
+  refuse(answer: OwnAnswer, from?: readonly NodeRecord[]): Response;
   /** Begins an answer that takes its time, by the `attempts`th node asked; `close` has to be called at its end. */
   stream(body: ReadableStream<Uint8Array>, headers: Headers, from: readonly NodeRecord[], attempts: number): Response;
   /** Closes the books, on a stream or on a client that has gone. */
@@ -44,7 +44,7 @@ export interface WholeAnswer {
 }
 
 /** The hub's own answer; `retryAfterSeconds` where it is another one after a while. */
-export interface Refusal extends HubAnswer {
+export interface OwnAnswer extends HubAnswer {
   readonly retryAfterSeconds?: number;
 }
 
@@ -141,7 +141,10 @@ export function refuseIfOff(context: Context<HubEnv>, hub: ManageDeps): Response
 }
 
 /** The body of `context`'s request, or what to answer to one that cannot be read. */
-export async function readWhole(context: Context<HubEnv>, hub: ManageDeps): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+export async function readWhole(
+  context: Context<HubEnv>,
+  hub: ManageDeps,
+): Promise<Uint8Array<ArrayBuffer> | OwnAnswer> {
   const body = await readBody(context, hub.maxBody, hub.bodyBudget);
   if (body.kind === "whole") {
     return isTooDeep(body.bytes, DEEPEST_BODY) ? nativeError(400, NESTED_TOO_DEEPLY) : body.bytes;
