@@ -30,6 +30,7 @@ const seconds = (variable: string, fallback: number, doc: string): Setting<numbe
   parse: number(0.05, 86_400),
 });
 
+/** The table that the hub reads, `--help` shows and the README has. */
 export const HUB_SETTINGS = {
   port: { variable: "PORT", fallback: 8000, doc: "Port the hub listens on", parse: portNumber },
   host: {

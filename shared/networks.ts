@@ -13,6 +13,7 @@ export interface Networks {
   readonly parsed: readonly Network[];
 }
 
+/** None at all. */
 export const NO_NETWORKS: Networks = { written: [], parsed: [] };
 
 /** Reads a comma list of networks. Throws an Error that names the bad entry and what would be right. */

@@ -21,6 +21,7 @@ export interface OllamaRoute {
   readonly kind: RouteKind;
 }
 
+/** All of them. */
 export const OLLAMA_ROUTES: readonly OllamaRoute[] = [
   { path: "/", methods: ["HEAD", "GET"], kind: "info" },
   { path: "/api/version", methods: ["HEAD", "GET"], kind: "info" },

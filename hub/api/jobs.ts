@@ -23,6 +23,7 @@ export const jobRequest = z.looseObject({
 
 type JobRequest = z.infer<typeof jobRequest>;
 
+/** How /jobs words its errors; its answers are those of /api/generate. */
 export const jobsFace: Face = {
   framing: ndjson,
   isAnswer: generationFace.isAnswer,

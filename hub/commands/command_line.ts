@@ -9,6 +9,7 @@ import { nodeCommand } from "./node_command.ts";
 import { INSTALLED, type Service, withServiceState } from "./service_state.ts";
 import { tokenCommand } from "./token_command.ts";
 
+/** What `--help` says of them. */
 export const COMMAND_HELP = `  ollama-hub key add NAME [--admin | --viewer] [--models A,B*] [--rpm N] [--concurrent N] [--tokens-per-day N]
                      [--queue-share 0.5] [--weight N] [--expires 30d | 2027-01-31] [--trust-user-header]
   ollama-hub key list
