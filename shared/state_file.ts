@@ -55,16 +55,13 @@ export function stampOf(path: string): string {
   return stat === undefined ? "" : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
 }
 
-let written = 0;
-
 /**
  * Writes `text` to a new file beside `path` (0600) and returns its name; written by root, it belongs to whom the folder
  * belongs to. Throws when the folder cannot be written.
  */
 function writeBeside(path: string, text: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  written += 1;
-  const beside = `${path}.${crypto.randomUUID().slice(0, 8)}-${written}`;
+  const beside = `${path}.${crypto.randomUUID()}`;
   const file = openSync(beside, "wx", 0o600);
   try {
     writeSync(file, text);
