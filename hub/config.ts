@@ -42,7 +42,7 @@ export const HUB_SETTINGS = {
   heartbeatInterval: seconds(
     "HEARTBEAT_INTERVAL",
     30,
-    "How often nodes report; must fit twice into HEARTBEAT_TTL_SECONDS",
+    "How often nodes report, by their own HEARTBEAT_INTERVAL; here it is only checked to fit twice into HEARTBEAT_TTL_SECONDS",
   ),
   heartbeatTtl: seconds("HEARTBEAT_TTL_SECONDS", 90, "Silence after which a node is offline and gets no work"),
   heartbeatOffline: seconds("HEARTBEAT_OFFLINE_SECONDS", 180, "Silence after which a node is removed"),
