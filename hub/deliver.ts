@@ -42,7 +42,7 @@ export interface DeliverDeps {
 }
 
 /** A connection that did not stand in time. */
-export class ConnectTimeout extends Error {
+class ConnectTimeout extends Error {
   override readonly name = "ConnectTimeout";
 }
 
@@ -52,7 +52,7 @@ const LOST_THE_RACE = new Error("another address connected first");
 /**
  * Delivers `parcel` by the first of `routes` on which a connection stands. The routes are dialled one after another,
  * each next one as soon as the one before failed or has taken `staggerMs`. The body is sent once: Bun asks a request's
- * body stream for data only when the connection stands (`reference/bun.md` 2), and only the first that asks gets it.
+ * body stream for data only when the connection stands (docs/architecture.md), and only the first that asks gets it.
  */
 export async function deliver(routes: readonly Route[], parcel: Parcel, deps: DeliverDeps): Promise<Delivery> {
   const { promise: won, resolve: onWon } = Promise.withResolvers<void>();
@@ -83,17 +83,17 @@ interface Race {
 interface Dial {
   readonly route: Route;
   readonly response: Promise<Response>;
-  /** Resolves with true once connected, with false once that has failed. Never rejects. */
-  readonly connecting: Promise<boolean>;
+  /** Resolves once it is connected, or that has failed. Never rejects. */
+  readonly connecting: Promise<void>;
   /** Ends a dial that did not win. `beaten`: another one connected while this one was still at it. */
   giveUp(beaten: boolean): void;
-  /** What went wrong, once `connecting` has resolved with false. */
+  /** What went wrong, once it has. */
   error(): Error;
 }
 
 function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps): Dial {
   const abort = new AbortController();
-  const { promise: connecting, resolve } = Promise.withResolvers<boolean>();
+  const { promise: connecting, resolve } = Promise.withResolvers<void>();
   let state: "dialling" | "connected" | "failed" = "dialling";
   let failure: Error = LOST_THE_RACE;
 
@@ -105,7 +105,7 @@ function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps):
     // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
     if (!parcel.signal.aborted && !isOwnShortage(error))
       deps.onRoute(route, connected ? "connected" : howFailed(error));
-    resolve(connected);
+    resolve();
   };
 
   const onCallerAbort = () => abort.abort(parcel.signal.reason);

@@ -42,15 +42,10 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) return refuse(job, noRoom(job, hub));
-        job.record.queuedAt(ticket.position);
-        const waitsSince = clock.now();
         const declines = choice.kind === "wait" && choice.leavesFree;
-        const turn = await ticket.turn(declines || isChoosy(request, registry.having(job.key)));
-        job.record.waited(clock.now() - waitsSince);
-        if (turn === "look" && clock.now() < job.deadlineAt) continue;
-        if (turn === "left") return clientLeft(job, "while it waited for a free slot");
-        if (turn === "stopping") return refuse(job, { kind: "stopping" });
-        return refuse(job, { kind: "queue_timeout", ...waitingFacts(job, hub) });
+        const end = await waitForTurn(job, ticket, declines || isChoosy(request, registry.having(job.key)), hub);
+        if (end !== null) return end;
+        continue;
       }
       const { node } = choice;
       const reservation = registry.reserve(node.id, job.key, job.needs.slot, job.id, job.loadOptions);
@@ -90,6 +85,19 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
 function waiterOptions({ record, needs, deadlineAt, caller }: Job, failures: readonly Failed[]): WaiterOptions {
   const letIn = failures.length > 0;
   return { front: letIn || !needs.slot, letIn, waitedMs: record.waitedMs, deadlineAt, caller };
+}
+
+/** Null when it is the turn of `job` to look again; else the answer that ends it. `passOn` as for `Ticket.turn`. */
+async function waitForTurn(job: Job, ticket: Ticket, passOn: boolean, hub: DispatchDeps): Promise<Response | null> {
+  const { clock } = hub;
+  job.record.queuedAt(ticket.position);
+  const waitsSince = clock.now();
+  const turn = await ticket.turn(passOn);
+  job.record.waited(clock.now() - waitsSince);
+  if (turn === "look" && clock.now() < job.deadlineAt) return null;
+  if (turn === "left") return clientLeft(job, "while it waited for a free slot");
+  if (turn === "stopping") return refuse(job, { kind: "stopping" });
+  return refuse(job, { kind: "queue_timeout", ...waitingFacts(job, hub) });
 }
 
 /** Why the waiting room takes one more of this job's caller not. */

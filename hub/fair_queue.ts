@@ -33,6 +33,7 @@ export function createFairQueue<W extends Queued>() {
   /** The last tag given to each caller that waits. */
   const last = new Map<string, number>();
   const usersOf = new Map<string, Users>();
+  /** Waiters of each caller. */
   const counts = new Map<string, number>();
 
   /** The index behind all whose turn is not after `tag`. */
@@ -90,11 +91,6 @@ export function createFairQueue<W extends Queued>() {
 
   return {
     waiters: waiters as readonly W[],
-
-    /** Callers that wait here, and how many of one of them. */
-    get callers() {
-      return counts.size;
-    },
 
     /** Takes `waiter` in and returns its index. */
     insert(waiter: W): number {

@@ -17,7 +17,7 @@ export interface PlacementDeps {
 }
 
 /** What became of the job until now. */
-export interface History {
+interface History {
   /** Nodes at which it failed. */
   readonly tried: ReadonlySet<string>;
   /** It waits, or a node has had it. */

@@ -170,7 +170,8 @@ export function append(bytes: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBu
   return joined;
 }
 
-function declineReason(headers: Headers): DeclineReason | null {
+/** Why a node handed a request back without having asked its Ollama; null where it did ask. */
+export function declineReason(headers: Headers): DeclineReason | null {
   const value = headers.get(HEADERS.declined);
   return DECLINE_REASONS.find((reason) => reason === value) ?? null;
 }

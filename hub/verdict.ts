@@ -2,7 +2,7 @@
 import { isSameSpelling } from "../shared/model_name.ts";
 import { withoutQuery } from "../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../shared/protocol.ts";
-import type { NodeRecord } from "./fleet/node_record.ts";
+import type { NodeRecord, Route } from "./fleet/node_record.ts";
 import type { Reservation } from "./fleet/reservation.ts";
 import type { AttemptOutcome, Failed } from "./forward.ts";
 import type { Job } from "./job.ts";
@@ -10,17 +10,30 @@ import { type FailureKind, RULES, readErrorLine } from "./policy/failover.ts";
 import type { Answer } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import type { RelayEnd } from "./relay.ts";
+import type { AttemptRecord } from "./request_log.ts";
 
 /** Writes the attempt into the request's story. */
 export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcome, ms: number): void {
-  job.record.attempted({
-    node_id: node.id,
-    ip_version: outcome.route?.family ?? null,
-    node_url: outcome.route ? outcome.route.origin + withoutQuery(job.path) : null,
-    outcome: outcome.kind === "answer" ? "ok" : outcome.kind === "failed" ? outcome.failure : outcome.kind,
-    error: outcome.kind === "failed" ? outcome.message : null,
+  const kind = outcome.kind === "answer" ? "ok" : outcome.kind === "failed" ? outcome.failure : outcome.kind;
+  const error = outcome.kind === "failed" ? outcome.message : null;
+  job.record.attempted(attemptOf(node.id, outcome.route, job.path, { outcome: kind, error, ms }));
+}
+
+/** What is written down of an attempt at `path` of a node, which took `ms` milliseconds; `route` is null where none connected. */
+export function attemptOf(
+  nodeId: string,
+  route: Route | null,
+  path: string,
+  { outcome, error, ms }: { readonly outcome: string; readonly error: string | null; readonly ms: number },
+): AttemptRecord {
+  return {
+    node_id: nodeId,
+    ip_version: route?.family ?? null,
+    node_url: route ? route.origin + withoutQuery(path) : null,
+    outcome,
+    error,
     duration_ms: Math.round(ms * 10) / 10,
-  });
+  };
 }
 
 /** What a failed attempt means for the node's place in the fleet. Answers are judged when they are whole. */

@@ -26,6 +26,7 @@ const answerObject = z.object({
 /** Every line of Ollama's says whether it is the last, or what went wrong. */
 const firstLine = z.union([z.object({ done: z.boolean() }), z.object({ error: z.string() })]);
 
+/** The framing of streams whose lines are JSON. */
 export const ndjson: Framing = {
   endOfLastFrame: (bytes) => bytes.lastIndexOf(LINE_FEED) + 1,
   isFirst(frames) {

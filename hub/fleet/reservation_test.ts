@@ -5,7 +5,7 @@ import { fakeClock } from "../../shared/testing/fake_clock.ts";
 import { fakeFleet } from "../testing/fake_fleet.ts";
 import { MODEL } from "../testing/node_facts.ts";
 import { newEntry } from "./node_record.ts";
-import { NO_RESERVATION, takeSlot } from "./reservation.ts";
+import { takeSlot } from "./reservation.ts";
 
 function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
   const node = newEntry("a", 0, new Date(0), 1);
@@ -104,11 +104,6 @@ test("whatever is called in whatever order and however often, every slot and sta
       expect(node).toMatchObject({ reserved: 0, starting: new Map() });
     }),
   );
-});
-
-test("who took nothing gives nothing back", () => {
-  NO_RESERVATION.answered();
-  NO_RESERVATION.release();
 });
 
 test("the first to find a model not in memory brings its load about, until it is answered or ends", () => {
