@@ -46,7 +46,7 @@ test("whatever happens to nodes, the free ones, those with the model in memory a
         else if (kind === "slow") registry.waitedForSlot(node, { waitMs: 900, totalMs: 1000, atNode: slots });
         else if (kind === "forget") registry.forget(node);
         else {
-          clock.advance(200_000);
+          void clock.advance(200_000);
           registry.sweep();
         }
         const all = Array.from(registry.all());
