@@ -30,25 +30,37 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   const failures: Failed[] = [];
   using retries = hub.retries.open(job);
   let ticket: Ticket | null = null;
+  let lastLook = false;
   try {
     for (;;) {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
       const accepted = ticket !== null || failures.length > 0;
-      const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs });
+      const restMs = job.deadlineAt - clock.now();
+      const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs, restMs, lastLook });
       const seen = look(registry.having(job.key), request, registry.now(), hub.liveness, whyNotHolder);
       const { choice } = seen;
       if (ticket === null || choice.kind !== "wait")
         job.record.decided(judge(seen, { newcomer: ticket === null, fleet: registry }));
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
+        const declines = choice.kind === "wait" && choice.leavesFree;
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
-        if (ticket === null) return refuse(job, noRoom(job, hub));
+        if (ticket === null) {
+          if (lastLook || !declines) return refuse(job, noRoom(job, hub));
+          // Nobody is refused beside a node that it only left free for a faster one.
+          lastLook = true;
+          continue;
+        }
         job.record.queuedAt(ticket.position);
         const waitsSince = clock.now();
-        const declines = choice.kind === "wait" && choice.leavesFree;
         const turn = await ticket.turn(declines || isChoosy(request, registry.having(job.key)));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
+        // What it left free it may have now; and what time alone has freed since the last sweep.
+        if (turn === "timeout" && !lastLook && clock.now() < job.deadlineAt) {
+          lastLook = true;
+          continue;
+        }
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");
         if (turn === "stopping") return refuse(job, { kind: "stopping" });
         return refuse(job, { kind: "queue_timeout", ...waitingFacts(job, hub) });

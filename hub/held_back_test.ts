@@ -1,15 +1,16 @@
 /** Requests that leave a slow node free and wait for a fast one, over real sockets. */
 import { expect, test } from "bun:test";
+import type { Environment } from "../shared/settings.ts";
 import { startFleet } from "../shared/testing/start_fleet.ts";
 import { eventually } from "../shared/testing/start_hub.ts";
 
 /** A fast node that is busy for three seconds, and a slow one that is free, each of one slot and known to be so. */
-async function fastIsBusy(queueTimeout: string) {
+async function fastIsBusy(environment: Environment = {}) {
   const fleet = await startFleet({
     nodes: ["fast", "slow"],
     slots: 1,
     ollamas: { fast: { firstTokenMs: 50, tokens: 3 }, slow: { firstTokenMs: 2000, tokens: 3 } },
-    hub: { environment: { QUEUE_TIMEOUT: queueTimeout } },
+    hub: { environment },
   });
   async function ask(headers: Record<string, string> = {}) {
     const body = JSON.stringify({ model: "llama3", prompt: "why" });
@@ -28,14 +29,20 @@ async function fastIsBusy(queueTimeout: string) {
   return { fleet, ask, long };
 }
 
-test("a request that waits for a fast node takes the slow one before it would be refused", async () => {
-  const { fleet, ask } = await fastIsBusy("3");
+test.each<Environment>([
+  { QUEUE_TIMEOUT: "3" },
+  // The hub looks at time once a second.
+  { QUEUE_TIMEOUT: "0.1" },
+  { REQUEST_TIMEOUT: "3" },
+  { QUEUE_SIZE: "0" },
+])("a request that waits for a fast node takes the slow one before it would be refused: %p", async (environment) => {
+  const { fleet, ask } = await fastIsBusy(environment);
   await using _ = fleet;
   expect(await ask()).toBe("200 slow");
 });
 
 test("a request for the free node itself does not wait behind one that leaves it free", async () => {
-  const { fleet, ask, long } = await fastIsBusy("120");
+  const { fleet, ask, long } = await fastIsBusy();
   await using _ = fleet;
   let isOver = false;
   void long.then(() => {

@@ -23,6 +23,10 @@ export interface History {
   readonly accepted: boolean;
   /** Milliseconds for which it has waited. */
   readonly waitedMs: number;
+  /** Milliseconds until it would wait in vain, whatever room there is. */
+  readonly restMs?: number;
+  /** It cannot wait, or not any longer: it takes what is free, or is refused. */
+  readonly lastLook?: boolean;
 }
 
 const NEW: History = { tried: new Set(), accepted: false, waitedMs: 0 };
@@ -31,7 +35,7 @@ const NEW: History = { tried: new Set(), accepted: false, waitedMs: 0 };
 export function placement(
   job: Pick<Job, "key" | "needs" | "continuity" | "loadOptions">,
   { policy, registry, waitingRoom, conversations }: PlacementDeps,
-  { tried, accepted, waitedMs } = NEW,
+  { tried, accepted, waitedMs, restMs = Number.POSITIVE_INFINITY, lastLook = false }: History = NEW,
 ): Placement {
   const { key: model, needs, loadOptions = "" } = job;
   return {
@@ -43,7 +47,7 @@ export function placement(
     waiting: waitingRoom.waitingFor(model),
     accepted,
     waitedMs,
-    patienceMs: waitingRoom.timeoutMs,
+    patienceMs: lastLook ? 0 : Math.min(waitingRoom.timeoutMs, waitedMs + restMs),
     expected: policy === "first-token" ? registry.expected(model) : null,
     loadOptions,
     lastNode: conversations.lastNodeOf(job),
