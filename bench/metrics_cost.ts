@@ -1,7 +1,7 @@
 /** What counting for Prometheus costs: a hub that counts beside one that does not, the counting alone, and a scrape. */
 import { readHubConfig } from "../hub/config.ts";
 import { startHub } from "../hub/hub.ts";
-import { createHubMetrics, type HubMetricsDeps } from "../hub/metrics.ts";
+import { createHubMetrics, type HubMetricsDeps } from "../hub/observe/metrics.ts";
 import { createRegistry } from "../hub/registry.ts";
 import { createRequestLog } from "../hub/request_log.ts";
 import { systemClock } from "../shared/clock.ts";

@@ -1,5 +1,5 @@
 /** What it costs that nobody but the hub makes a node work: `bun bench/ticket_cost.ts`. Microseconds on this machine. */
-import { createTickets } from "../hub/tickets.ts";
+import { createTickets } from "../hub/trust/tickets.ts";
 import { createTicketGate } from "../node/ticket_gate.ts";
 import { hashOf, newIdentity } from "../shared/identity.ts";
 import { HEADERS } from "../shared/protocol.ts";

@@ -1,6 +1,6 @@
 /** The tables of docs/metrics.md, written from the programs' own definitions. `bun docs/metrics_table.ts` puts them there. */
 import { join } from "node:path";
-import { createHubMetrics, type HubMetricsDeps } from "../hub/metrics.ts";
+import { createHubMetrics, type HubMetricsDeps } from "../hub/observe/metrics.ts";
 import { createNodeMetrics, type NodeMetricsDeps } from "../node/metrics.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { Definition } from "../shared/metrics.ts";

@@ -71,8 +71,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "npm run setup": ".ci/run does, before the tests: it would take away what they run on",
   "npm run build": "release/build_test.ts",
   "./dist/ollama-hub": "release/smoke_test.ts",
-  "npm run --silent hub -- key add me --admin": "hub/keys_test.ts",
-  "npm run --silent hub -- key add my-program --models 'llama3,qwen*' --rpm 60 --expires 90d": "hub/keys_test.ts",
+  "npm run --silent hub -- key add me --admin": "hub/access/keys_test.ts",
+  "npm run --silent hub -- key add my-program --models 'llama3,qwen*' --rpm 60 --expires 90d":
+    "hub/access/keys_test.ts",
   "SERVER_URL=http://192.168.1.10:8000 ./dist/ollama-node": "release/smoke_test.ts",
   "docker compose -f hub/docker-compose.yml up -d --build": "release/containers_test.ts",
   "SERVER_URL=http://192.168.1.10:8000 NODE_ID=gaming-pc docker compose -f node/docker-compose.yml up -d --build":
@@ -85,7 +86,7 @@ const READERS_MACHINE = /^(sudo |systemctl |journalctl |launchctl |docker |tail 
 /** Commands in the text that are run elsewhere. */
 const TEXT_ELSEWHERE: Readonly<Record<string, string>> = {
   "npm start": "as a block above",
-  "curl -X DELETE http://localhost:8000/nodes/NAME": "hub/trusted_nodes_test.ts",
+  "curl -X DELETE http://localhost:8000/nodes/NAME": "hub/trust/trusted_nodes_test.ts",
   "PORT=8123 npm start": "as a block above, which is given a port too",
   "bun install": ".ci/run does the same with npm",
   "bun test": "this is it",

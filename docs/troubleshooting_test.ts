@@ -75,7 +75,7 @@ async function reasonOf(of: TestHub, id: string, status: string, words = ""): Pr
   await explain(of);
 }
 
-/** What a hub says to a node of a public address, as which no test can come (hub/public_source_test.ts: in a namespace). */
+/** What a hub says to a node of a public address, as which no test can come (hub/access/public_source_test.ts: in a namespace). */
 function fromElsewhere(): string {
   const { allowedHosts, allowedOrigins, trustedNetworks } = readHubConfig({});
   const access = judgeAccess(

@@ -1,7 +1,7 @@
 /** The ways a request ends towards its client: a node's answer, a refusal, or nobody there any more. */
 import { CLIENT_CLOSED_REQUEST, HEADERS } from "../shared/protocol.ts";
-import type { Comeback } from "./comeback.ts";
 import { queueShare } from "./faces/wording.ts";
+import type { Comeback } from "./fleet/comeback.ts";
 import type { Failed } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { whyNobody } from "./no_node.ts";

@@ -27,15 +27,15 @@ import { statsRoute } from "./api/stats.ts";
 import { strictMethods, unrouted } from "./api/unrouted.ts";
 import type { ManageDeps } from "./api/visit.ts";
 import type { BodyBudget } from "./body_budget.ts";
-import type { Comeback } from "./comeback.ts";
-import type { DigestWatch } from "./digest_watch.ts";
-import type { Live } from "./live.ts";
-import type { HubMetrics } from "./metrics.ts";
-import type { Newcomers } from "./newcomers.ts";
-import type { NodeKeys } from "./node_keys.ts";
+import type { Comeback } from "./fleet/comeback.ts";
+import type { DigestWatch } from "./fleet/digest_watch.ts";
+import type { Live } from "./observe/live.ts";
+import type { HubMetrics } from "./observe/metrics.ts";
+import type { Stats } from "./observe/stats.ts";
 import type { AllowedOrigins } from "./policy/origins.ts";
-import type { createRefusedBeats } from "./refused_beats.ts";
-import type { Stats } from "./stats.ts";
+import type { Newcomers } from "./trust/newcomers.ts";
+import type { NodeKeys } from "./trust/node_keys.ts";
+import type { createRefusedBeats } from "./trust/refused_beats.ts";
 
 export interface HubAppDeps extends ManageDeps, GuardDeps {
   readonly allowedOrigins: AllowedOrigins;

@@ -17,7 +17,7 @@ import {
 } from "../shared/settings.ts";
 import { STATE_DIR, stateFolder } from "../shared/state_file.ts";
 import { checkTlsFiles, TLS_SETTINGS } from "../shared/tls.ts";
-import { type EnvironmentKey, parseApiKeys } from "./keys.ts";
+import { type EnvironmentKey, parseApiKeys } from "./access/keys.ts";
 import { parseHosts } from "./policy/allowed_hosts.ts";
 import { LB_POLICIES, type LbPolicy } from "./policy/criteria.ts";
 import { type AllowedOrigins, parseOrigins } from "./policy/origins.ts";

@@ -1,6 +1,6 @@
 /** Which manifest a conversation is with, so that nodes with different ones under the same name are not mixed in it. */
 import type { ModelKey } from "../shared/model_name.ts";
-import type { NodeRecord } from "./node_record.ts";
+import type { NodeRecord } from "./fleet/node_record.ts";
 import type { Registry } from "./registry.ts";
 
 /** How much it matters to a request that the same manifest answers as before. */

@@ -1,7 +1,7 @@
 /** Brings one request to one node: dials its routes in order and gives the body to the first connection that stands. */
 import { errorCode, type FleetFetch } from "../shared/fleet_fetch.ts";
 import { HEADERS } from "../shared/protocol.ts";
-import type { Route, RouteTry } from "./node_record.ts";
+import type { Route, RouteTry } from "./fleet/node_record.ts";
 
 export interface DeliveryTimes {
   /** Milliseconds a connection may take, per route. */

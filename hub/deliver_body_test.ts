@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { createFleetFetch } from "../shared/fleet_fetch.ts";
 import { eventually } from "../shared/testing/start_hub.ts";
 import { deliver, type Parcel } from "./deliver.ts";
-import type { Route } from "./node_record.ts";
+import type { Route } from "./fleet/node_record.ts";
 
 const fetch = createFleetFetch();
 const never = new AbortController().signal;

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createFleetFetch, type FleetFetch } from "../shared/fleet_fetch.ts";
 import { type Delivery, type DeliveryTimes, deliver, type Parcel } from "./deliver.ts";
-import type { Route, RouteTry } from "./node_record.ts";
+import type { Route, RouteTry } from "./fleet/node_record.ts";
 
 const realFetch = createFleetFetch();
 const TIMES: DeliveryTimes = { connectMs: 2_000, staggerMs: 250 };

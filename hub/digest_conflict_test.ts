@@ -83,6 +83,26 @@ test("a conversation waits for its manifest rather than change it, and moves on 
   }
 });
 
+test("a conversation whose manifest stays busy is answered by another one before it would be refused", async () => {
+  await using fleet = await conflict({ slots: 1, hub: { environment: { QUEUE_TIMEOUT: "3" } } });
+  const [chat] = CHATS;
+  expect(await say(fleet, chat, conversation("first", 1), "a")).toEqual([200, "a"]);
+  fleet.ollama("a").configure({ firstTokenMs: 60_000 });
+  const leave = new AbortController();
+  const body = JSON.stringify({ model: "llama3", messages: conversation("other", 1), stream: false });
+  const busy = fetch(`${fleet.hub.url}${chat.path}`, {
+    method: "POST",
+    headers: { "X-Node-Id": "a" },
+    body,
+    signal: leave.signal,
+  });
+  await fleet.hub.nodeThat("a", ({ active_jobs }) => active_jobs === 1);
+  const [status, node] = await say(fleet, chat, conversation("first", 2));
+  expect([status, node]).toEqual([200, expect.stringMatching(/^[bc]$/)]);
+  leave.abort();
+  await expect(busy).rejects.toThrow();
+});
+
 test("a conversation that the hub does not know goes to what most nodes have", async () => {
   await using fleet = await conflict();
   for (let turn = 2; turn < 8; turn++) {

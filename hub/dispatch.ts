@@ -2,7 +2,7 @@
 import type { Clock } from "../shared/clock.ts";
 import { clientLeft, commit, conclude, refuse } from "./answer.ts";
 import type { Ticket, WaiterOptions } from "./capacity.ts";
-import type { Comeback } from "./comeback.ts";
+import type { Comeback } from "./fleet/comeback.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
 import { isChoosy, type PlacementDeps, placement } from "./placement.ts";

@@ -2,12 +2,12 @@
 import { failureWords } from "../shared/failure_words.ts";
 import { type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import { type DeliverDeps, deliver, isOwnShortage, type RouteFailure } from "./deliver.ts";
+import type { NodeRecord, Route, RouteTry } from "./fleet/node_record.ts";
 import type { Job } from "./job.ts";
 import { asAttemptError, type Line, type LineDeps, openLine } from "./line.ts";
-import type { NodeRecord, Route, RouteTry } from "./node_record.ts";
 import type { FailureKind } from "./policy/failover.ts";
 import { type Answer, readAnswerOf } from "./read_answer.ts";
-import type { Tickets } from "./tickets.ts";
+import type { Tickets } from "./trust/tickets.ts";
 
 export interface ForwardDeps extends Omit<DeliverDeps, "onRoute">, LineDeps {
   readonly tickets: Tickets;

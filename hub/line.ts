@@ -2,9 +2,9 @@
 import { type Clock, every } from "../shared/clock.ts";
 import { messageOf } from "../shared/errors.ts";
 import { failureWords } from "../shared/failure_words.ts";
+import { NodeLost, type NodeRecord } from "./fleet/node_record.ts";
 import { createIdleLimit } from "./idle_limit.ts";
 import type { Job } from "./job.ts";
-import { NodeLost, type NodeRecord } from "./node_record.ts";
 import { isLoading } from "./policy/eligibility.ts";
 import type { FailureKind } from "./policy/failover.ts";
 

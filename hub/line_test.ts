@@ -1,11 +1,11 @@
 /** What ends the line of one attempt, and when: the client, a loss, the time limits, on a clock that tests move. */
 import { expect, test } from "bun:test";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
+import { NodeLost, newEntry } from "./fleet/node_record.ts";
+import { takeSlot } from "./fleet/reservation.ts";
 import type { Job } from "./job.ts";
 import { AttemptError, type Line, openLine } from "./line.ts";
-import { NodeLost, newEntry } from "./node_record.ts";
 import { createRequestLog } from "./request_log.ts";
-import { takeSlot } from "./reservation.ts";
 import { jobFor, MODEL } from "./testing/job.ts";
 
 const TIMES = { firstByteMs: 120_000, firstByteLoadingMs: 300_000, wholeAnswerMs: 600_000, idleMs: 60_000 };

@@ -4,7 +4,7 @@ import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
 import { eventually, startTestHub } from "../shared/testing/start_hub.ts";
 import { startNode } from "../shared/testing/start_node.ts";
 import { emptyStateFolder } from "../shared/testing/state_folder.ts";
-import { PROBE_TIMES } from "./probe.ts";
+import { PROBE_TIMES } from "./fleet/probe.ts";
 
 const toEnd: (() => unknown)[] = [];
 afterEach(async () => {

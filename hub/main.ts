@@ -6,7 +6,7 @@ import { createLogger } from "../shared/log.ts";
 import { PATHS } from "../shared/protocol.ts";
 import { settingsHelp } from "../shared/settings.ts";
 import { VERSION, VERSION_AND_BUILD } from "../shared/version.ts";
-import { COMMAND_HELP, isCommand, runCommand } from "./command_line.ts";
+import { COMMAND_HELP, isCommand, runCommand } from "./commands/command_line.ts";
 import { HUB_SETTINGS, type HubConfig, readHubConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
 

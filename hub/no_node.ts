@@ -1,5 +1,5 @@
 /** Why no node could be chosen for a request, for the client and the log. */
-import type { Comeback } from "./comeback.ts";
+import type { Comeback } from "./fleet/comeback.ts";
 import type { Job, Refusal } from "./job.ts";
 import { whyNot } from "./policy/eligibility.ts";
 import type { LivenessLimits } from "./policy/liveness.ts";

@@ -2,8 +2,8 @@
 
 import type { WaitingRoom } from "./capacity.ts";
 import type { Conversations } from "./conversations.ts";
+import type { NodeRecord } from "./fleet/node_record.ts";
 import type { Job } from "./job.ts";
-import type { NodeRecord } from "./node_record.ts";
 import type { LbPolicy } from "./policy/criteria.ts";
 import { type Placement, understands } from "./policy/eligibility.ts";
 import type { Registry } from "./registry.ts";
@@ -44,6 +44,7 @@ export function placement(
     tried,
     needs,
     digest: conversations.digestFor(job),
+    mayChangeDigest: job.continuity.kind === "conversation",
     waiting: waitingRoom.waitingFor(model),
     accepted,
     waitedMs,

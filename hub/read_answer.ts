@@ -4,11 +4,11 @@ import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import { isStatus, noStatus, withoutWords, wordsIn } from "./error_words.ts";
 import { errorIn } from "./faces/answer_body.ts";
+import type { Route } from "./fleet/node_record.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job } from "./job.ts";
 import { AttemptError, type ByteSource, type Line } from "./line.ts";
 import { headersFromNode } from "./node_headers.ts";
-import type { Route } from "./node_record.ts";
 import { readAnswer, readErrorLine } from "./policy/failover.ts";
 import { skimJson } from "./skim_json.ts";
 

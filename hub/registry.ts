@@ -5,21 +5,29 @@ import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
 import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth } from "../shared/protocol.ts";
-import { createExpectations } from "./expectations.ts";
-import type { FleetEvent } from "./fleet_event.ts";
-import { type HubPlace, setDialable, takeHeartbeat } from "./heartbeat_intake.ts";
-import { takeInventory } from "./inventory.ts";
-import { createKnownDigests } from "./known_digests.ts";
-import { createModelIndex } from "./model_index.ts";
-import { type Entry, isProven, NodeLost, type NodeRecord, newEntry, type Route, type RouteTry } from "./node_record.ts";
-import { createStanding } from "./node_standing.ts";
-import { isOther, placeFactsOf } from "./place_facts.ts";
+import { createExpectations } from "./fleet/expectations.ts";
+import type { FleetEvent } from "./fleet/fleet_event.ts";
+import { type HubPlace, setDialable, takeHeartbeat } from "./fleet/heartbeat_intake.ts";
+import { takeInventory } from "./fleet/inventory.ts";
+import { createKnownDigests } from "./fleet/known_digests.ts";
+import { createModelIndex } from "./fleet/model_index.ts";
+import {
+  type Entry,
+  isProven,
+  NodeLost,
+  type NodeRecord,
+  newEntry,
+  type Route,
+  type RouteTry,
+} from "./fleet/node_record.ts";
+import { createStanding } from "./fleet/node_standing.ts";
+import { isOther, placeFactsOf } from "./fleet/place_facts.ts";
+import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./fleet/reservation.ts";
+import { createServiceTimes } from "./fleet/service_times.ts";
 import * as ejection from "./policy/ejection.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import * as pace from "./policy/pace.ts";
-import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./reservation.ts";
-import { createServiceTimes } from "./service_times.ts";
 
 export interface RegistryOptions {
   /** Time in which this process stood still does not count in it: the nodes could not be heard. */

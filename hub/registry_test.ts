@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { modelKey } from "../shared/model_name.ts";
-import type { RouteTry } from "./node_record.ts";
-import { NodeLost } from "./node_record.ts";
+import type { RouteTry } from "./fleet/node_record.ts";
+import { NodeLost } from "./fleet/node_record.ts";
 import { livenessOf } from "./policy/liveness.ts";
 import { type Fleet, fakeFleet, health } from "./testing/fake_fleet.ts";
 import { LIMITS } from "./testing/node_facts.ts";

@@ -1,9 +1,9 @@
 /** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import type { Route } from "./fleet/node_record.ts";
 import type { Refusal } from "./job.ts";
-import type { Route } from "./node_record.ts";
-import { openRecord, type RunningRequest } from "./open_record.ts";
+import { openRecord, type RunningRequest } from "./observe/open_record.ts";
 import type { Caller } from "./policy/callers.ts";
 import type { Decision } from "./policy/decision.ts";
 

@@ -2,14 +2,14 @@
 import { isSameSpelling } from "../shared/model_name.ts";
 import { withoutQuery } from "../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../shared/protocol.ts";
+import type { NodeRecord } from "./fleet/node_record.ts";
+import type { Reservation } from "./fleet/reservation.ts";
 import type { AttemptOutcome, Failed } from "./forward.ts";
 import type { Job } from "./job.ts";
-import type { NodeRecord } from "./node_record.ts";
 import { type FailureKind, RULES, readErrorLine } from "./policy/failover.ts";
 import type { Answer } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import type { RelayEnd } from "./relay.ts";
-import type { Reservation } from "./reservation.ts";
 
 /** Writes the attempt into the request's story. */
 export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcome, ms: number): void {

@@ -1,6 +1,6 @@
 /** Who gets past a node's gate: the hub, once a ticket; nobody else, a thousand times each way. */
 import { describe, expect, test } from "bun:test";
-import { createTickets, type Ticketed } from "../hub/tickets.ts";
+import { createTickets, type Ticketed } from "../hub/trust/tickets.ts";
 import { parseAddress } from "../shared/address.ts";
 import { hashOf, newIdentity } from "../shared/identity.ts";
 import { HEADERS } from "../shared/protocol.ts";

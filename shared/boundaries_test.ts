@@ -161,7 +161,7 @@ function withoutStrings(code: string): string {
 
 /** The layers of the request path, upper ones first; an import goes down, or stays beside. */
 const LAYERS = [
-  ...["hub/main.ts", "hub/hub.ts", "hub/app.ts", "hub/observers.ts"],
+  ...["hub/main.ts", "hub/hub.ts", "hub/app.ts", "hub/observe/observers.ts"],
   ...["hub/api/", "hub/dispatch.ts", "hub/", "hub/policy/"],
 ];
 

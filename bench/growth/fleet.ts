@@ -1,6 +1,7 @@
 /** Fleets of any size in a registry of the hub's own, at work and measured. */
+
+import type { Reservation } from "../../hub/fleet/reservation.ts";
 import { createRegistry, type Registry } from "../../hub/registry.ts";
-import type { Reservation } from "../../hub/reservation.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { modelKey } from "../../shared/model_name.ts";
 import { type HeartbeatBody, heartbeat } from "../../shared/protocol.ts";

@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import { nativeError } from "../faces/native.ts";
 import type { HubAnswer } from "../job.ts";
-import { firstOf, targetOf } from "../managed_nodes.ts";
+import { firstOf, targetOf } from "../manage/managed_nodes.ts";
 import { homesFor } from "../policy/model_home.ts";
 import type { HubEnv } from "./body.ts";
 import { askOne, isJson } from "./one_node.ts";

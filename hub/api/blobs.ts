@@ -1,8 +1,8 @@
 /** Blobs, the files a model is made of: many gigabytes that pass through without ever being kept. */
 import { type Context, Hono } from "hono";
-import { broadcast } from "../broadcast.ts";
-import { firstOf, type Target, targetOf } from "../managed_nodes.ts";
-import type { NodeRecord } from "../node_record.ts";
+import type { NodeRecord } from "../fleet/node_record.ts";
+import { broadcast } from "../manage/broadcast.ts";
+import { firstOf, type Target, targetOf } from "../manage/managed_nodes.ts";
 import { homesFor } from "../policy/model_home.ts";
 import { type HubEnv, liftIdleTimeout } from "./body.ts";
 import { askEach, type Ending, failed } from "./many_nodes.ts";

@@ -2,8 +2,8 @@
 import type { Context } from "hono";
 import type { Address } from "../../shared/address.ts";
 import { type HttpServer, IDLE_TIMEOUT_SECONDS } from "../../shared/listen.ts";
+import type { Lease } from "../access/limits.ts";
 import type { BodyBudget, BodyShare } from "../body_budget.ts";
-import type { Lease } from "../limits.ts";
 import type { Caller } from "../policy/callers.ts";
 import type { Role } from "../policy/roles.ts";
 import type { OpenRecord, Used } from "../request_log.ts";

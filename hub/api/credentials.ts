@@ -3,10 +3,10 @@
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { getPath } from "hono/utils/url";
-import type { StoredKey } from "../key_file.ts";
-import type { FoundKey, Keys } from "../keys.ts";
+import type { StoredKey } from "../access/key_file.ts";
+import type { FoundKey, Keys } from "../access/keys.ts";
+import { COOKIE, type Sessions } from "../access/sessions.ts";
 import type { Credential } from "../policy/access.ts";
-import { COOKIE, type Sessions } from "../sessions.ts";
 
 /** `/k/<key>/…`, for programs that cannot send a header, the `ollama` command above all. */
 const PREFIX = /^\/k\/([^/]+)(\/.*)?$/s;

@@ -2,7 +2,7 @@
 import { zValidator } from "@hono/zod-validator";
 import { Hono } from "hono";
 import { z } from "zod";
-import { ALIVE_MS, type Live, MOST_LISTENERS, TOPICS } from "../live.ts";
+import { ALIVE_MS, type Live, MOST_LISTENERS, TOPICS } from "../observe/live.ts";
 import { badRequest } from "./bad_request.ts";
 import { boundIdleTimeout, type HubEnv, hangUpOf } from "./body.ts";
 

@@ -1,7 +1,7 @@
 /** `POST /explain`: which node a request would go to now, and why. Nothing is sent to any node, nothing is logged. */
 import { type Context, Hono } from "hono";
 import { parseJsonBytes } from "../../shared/json.ts";
-import type { Route } from "../node_record.ts";
+import type { Route } from "../fleet/node_record.ts";
 import { placement } from "../placement.ts";
 import { type Decision, judge } from "../policy/decision.ts";
 import { type About, type Explanation, explain } from "../policy/explain.ts";

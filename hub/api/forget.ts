@@ -2,9 +2,9 @@
 import type { Context } from "hono";
 import { scopeOf } from "../../shared/address.ts";
 import type { Logger } from "../../shared/log.ts";
-import { type Gate, rulesNow } from "../gate.ts";
-import type { NodeKeys } from "../node_keys.ts";
+import { type Gate, rulesNow } from "../access/gate.ts";
 import type { Registry } from "../registry.ts";
+import type { NodeKeys } from "../trust/node_keys.ts";
 import type { HubEnv } from "./body.ts";
 
 export interface ForgetDeps {

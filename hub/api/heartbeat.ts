@@ -5,12 +5,12 @@ import { describeIssues } from "../../shared/errors.ts";
 import { parseJsonBytes } from "../../shared/json.ts";
 import { heartbeat } from "../../shared/protocol.ts";
 import { type BodyBudget, SMALL_BODY } from "../body_budget.ts";
-import type { Comeback } from "../comeback.ts";
-import type { Newcomers } from "../newcomers.ts";
-import type { NodeKeys } from "../node_keys.ts";
-import type { createRefusedBeats } from "../refused_beats.ts";
+import type { Comeback } from "../fleet/comeback.ts";
 import type { Registry } from "../registry.ts";
 import { isTooDeep } from "../skim_json.ts";
+import type { Newcomers } from "../trust/newcomers.ts";
+import type { NodeKeys } from "../trust/node_keys.ts";
+import type { createRefusedBeats } from "../trust/refused_beats.ts";
 import { type HubEnv, readBody, releaser } from "./body.ts";
 import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
 

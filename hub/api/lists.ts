@@ -4,7 +4,7 @@ import { modelKey } from "../../shared/model_name.ts";
 import { goJson } from "../faces/go_json.ts";
 import { openAiError } from "../faces/openai.ts";
 import { notFoundAsListed } from "../faces/wording.ts";
-import type { FleetLists } from "../fleet_lists.ts";
+import type { FleetLists } from "../fleet/fleet_lists.ts";
 import { lowestVersion, mergePs, mergeTags, v1Model, v1Models } from "../policy/merge_lists.ts";
 import type { HubEnv } from "./body.ts";
 import { mayUse } from "./model_rule.ts";

@@ -4,8 +4,8 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import { parseJsonBytes } from "../../shared/json.ts";
 import { sourceOf } from "../../shared/networks.ts";
-import { describeAccess, type Gate } from "../gate.ts";
-import { COOKIE, SESSION_SECONDS } from "../sessions.ts";
+import { describeAccess, type Gate } from "../access/gate.ts";
+import { COOKIE, SESSION_SECONDS } from "../access/sessions.ts";
 import { type HubEnv, readBody } from "./body.ts";
 
 export interface LoginDeps {

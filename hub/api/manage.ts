@@ -2,9 +2,9 @@
 import { type Context, Hono } from "hono";
 import { isCloudName, isModelName, type ModelKey, modelKey } from "../../shared/model_name.ts";
 import { nativeError } from "../faces/native.ts";
+import type { NodeRecord } from "../fleet/node_record.ts";
 import type { HubAnswer } from "../job.ts";
-import { eachOf, firstOf, type Target, targetOf } from "../managed_nodes.ts";
-import type { NodeRecord } from "../node_record.ts";
+import { eachOf, firstOf, type Target, targetOf } from "../manage/managed_nodes.ts";
 import { holdersOf, homesFor } from "../policy/model_home.ts";
 import { blobRoutes } from "./blobs.ts";
 import type { HubEnv } from "./body.ts";

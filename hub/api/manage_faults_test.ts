@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { chunk, jsonResponse, STREAM_HEAD, startFakeNode } from "../../shared/testing/fake_node.ts";
 import { startTestHub } from "../../shared/testing/start_hub.ts";
-import { PROBE_TIMES } from "../probe.ts";
+import { PROBE_TIMES } from "../fleet/probe.ts";
 import { ask, closeAfterEach, closeLater, errorOf, linesOf } from "../testing/managed_fleet.ts";
 
 closeAfterEach();

@@ -4,12 +4,12 @@ import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
 import { withoutWords, wordsIn } from "../error_words.ts";
 import { goJson } from "../faces/go_json.ts";
 import { nativeError } from "../faces/native.ts";
+import type { NodeRecord } from "../fleet/node_record.ts";
 import { asAttemptError } from "../line.ts";
-import type { NodeRecord } from "../node_record.ts";
+import { LEFT, readProgress } from "../manage/progress_relay.ts";
+import { type Answered, LARGEST_ANSWER, type Sent, send } from "../manage/send.ts";
 import { mergePulls, type PullEvent, type PullMerge } from "../policy/pull_progress.ts";
-import { LEFT, readProgress } from "../progress_relay.ts";
 import { readAll } from "../read_answer.ts";
-import { type Answered, LARGEST_ANSWER, type Sent, send } from "../send.ts";
 import type { Manner } from "./one_node.ts";
 import type { ManageDeps, Visit } from "./visit.ts";
 

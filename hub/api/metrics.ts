@@ -1,7 +1,7 @@
 /** `GET /metrics`: the hub's figures in Prometheus' text format. */
 import { Hono } from "hono";
 import { CONTENT_TYPE } from "../../shared/metrics.ts";
-import type { HubMetrics } from "../metrics.ts";
+import type { HubMetrics } from "../observe/metrics.ts";
 import type { HubEnv } from "./body.ts";
 
 export interface MetricsRouteDeps {

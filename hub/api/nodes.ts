@@ -2,9 +2,9 @@
 
 import type { Context } from "hono";
 import { keyId } from "../../shared/identity.ts";
-import type { DigestWatch } from "../digest_watch.ts";
-import { modelDetails } from "../model_details.ts";
-import { isProven, type NodeRecord } from "../node_record.ts";
+import type { DigestWatch } from "../fleet/digest_watch.ts";
+import { modelDetails } from "../fleet/model_details.ts";
+import { isProven, type NodeRecord } from "../fleet/node_record.ts";
 import { type LivenessLimits, livenessOf } from "../policy/liveness.ts";
 import { statusOf } from "../policy/node_status.ts";
 import type { Registry } from "../registry.ts";

@@ -4,11 +4,11 @@ import { parseJsonBytes } from "../../shared/json.ts";
 import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
 import { detailIn, withoutWords, wordsIn } from "../error_words.ts";
 import { nativeError } from "../faces/native.ts";
+import type { NodeRecord } from "../fleet/node_record.ts";
 import { AttemptError, asAttemptError } from "../line.ts";
-import type { NodeRecord } from "../node_record.ts";
-import { LEFT, type ProgressLine, progressLines, relayProgress } from "../progress_relay.ts";
+import { LEFT, type ProgressLine, progressLines, relayProgress } from "../manage/progress_relay.ts";
+import { type Answered, LARGEST_ANSWER, send, type Unanswered } from "../manage/send.ts";
 import { readAll } from "../read_answer.ts";
-import { type Answered, LARGEST_ANSWER, send, type Unanswered } from "../send.ts";
 import type { ManageDeps, Visit } from "./visit.ts";
 
 /** What a route makes of an answer. */

@@ -2,8 +2,8 @@
 import { zValidator } from "@hono/zod-validator";
 import { Hono } from "hono";
 import { z } from "zod";
+import type { Stats } from "../observe/stats.ts";
 import type { Registry } from "../registry.ts";
-import type { Stats } from "../stats.ts";
 import { badRequest } from "./bad_request.ts";
 import type { HubEnv } from "./body.ts";
 

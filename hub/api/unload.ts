@@ -1,8 +1,8 @@
 /** Taking a model out of memory: the same request to every node that has it there, and one answer. */
 import { HEADERS } from "../../shared/protocol.ts";
 import { type DispatchDeps, dispatch } from "../dispatch.ts";
+import type { NodeRecord } from "../fleet/node_record.ts";
 import type { Job } from "../job.ts";
-import type { NodeRecord } from "../node_record.ts";
 import { isLoading, whyNot } from "../policy/eligibility.ts";
 import type { OpenRecord, RequestEnd } from "../request_log.ts";
 

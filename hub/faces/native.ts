@@ -1,9 +1,9 @@
 /** The faces of Ollama's own routes: /api/generate and /api/chat, /api/embed, /api/embeddings, /api/show. */
 import { z } from "zod";
 import type { Face, Framing, HubAnswer, StreamEnd } from "../job.ts";
-import { errorLine, ndjson } from "../ndjson.ts";
 import { errorIn } from "./answer_body.ts";
 import { goJson } from "./go_json.ts";
+import { errorLine, ndjson } from "./ndjson.ts";
 import { type NotFound, notFound, notFoundAsListed, notFoundTryPulling, wordRefusal } from "./wording.ts";
 
 /** `done` may be false: Ollama gives up on a model that repeats itself, and says so. */

@@ -78,6 +78,8 @@ export interface Placement {
   readonly needs: Needs;
   /** The manifest that should answer, where nodes have different ones under this name; null when any may. */
   readonly digest: string | null;
+  /** It takes another manifest rather than wait for long: a conversation does, what is compared with other vectors does not. */
+  readonly mayChangeDigest?: boolean;
   /** Requests for the same model that wait for a place. */
   readonly waiting: number;
   /** What is measured of the model over all nodes; null while no first token was, and the first tokens decide nothing. */

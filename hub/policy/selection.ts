@@ -34,7 +34,8 @@ export interface Look<Node extends NodeFacts> {
  * Picks the node for `request` at monotonic `now`: the best eligible one; else wait when one will be free soon; else,
  * rather than refuse, one on trial beyond its one request, or the ejected one whose ejection ends first, or one whose memory
  * the model did not fit a while ago: somebody may have made room. A node with
- * another manifest under the model's name than `request.digest` is picked only when none with that one will serve.
+ * another manifest under the model's name than `request.digest` is picked only when none with that one will serve, or
+ * not before a request that may change it has waited for long.
  */
 export function choose<Node extends NodeFacts>(
   nodes: Iterable<Node>,
@@ -61,7 +62,7 @@ export function look<Node extends NodeFacts>(
   if (request.digest !== null) {
     const same = nodes.filter((node) => hasDigest(node, request));
     const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
-    if (best || worthWaiting) {
+    if (best || (worthWaiting && !takesAnotherDigest(request))) {
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
       const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible);
       return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
@@ -144,6 +145,11 @@ function withoutLoads<Node extends NodeFacts>(eligible: readonly Node[], loads: 
 
 function loadAt(node: NodeFacts, { model }: Placement, now: number): Load {
   return { waiting: node.starting.get(model) ?? 0, ms: now - (node.loadingSince.get(model) ?? now) };
+}
+
+/** True when `request` has waited for so long that another manifest answers it sooner than a refusal does. */
+function takesAnotherDigest(request: Placement): boolean {
+  return request.mayChangeDigest === true && isImpatient(request);
 }
 
 /** False for a node known to have another manifest than the one that should answer. */

@@ -35,6 +35,21 @@ test.each<[what: string, nodes: NodeFacts[], picked: string, tried: string[]]>([
   expect(pick(nodes, wants("x", ...tried))).toBe(picked);
 });
 
+test.each<[what: string, changes: Partial<Placement>, other: Partial<NodeFacts>, picked: string]>([
+  ["that has waited for a quarter of its time takes another", { waitedMs: 5_000, mayChangeDigest: true }, {}, "y"],
+  ["that has not waited for so long waits", { waitedMs: 4_999, mayChangeDigest: true }, {}, "wait"],
+  ["of which the vectors are compared waits to the end", { waitedMs: 19_999, mayChangeDigest: false }, {}, "wait"],
+  ["waits where all others are full too", { waitedMs: 19_999, mayChangeDigest: true }, { reserved: 4 }, "wait"],
+])("while the nodes with its manifest are full, a request %s", (_, changes, other, picked) => {
+  const nodes = [withDigest("x", { reserved: 4 }), withDigest("y", other)];
+  expect(pick(nodes, { ...wants("x"), patienceMs: 20_000, ...changes })).toBe(picked);
+});
+
+test("a conversation that has waited for long still prefers its manifest where that is free", () => {
+  const request = { ...wants("x"), patienceMs: 20_000, waitedMs: 19_000, mayChangeDigest: true };
+  expect(pick([withDigest("x", { reserved: 3 }), withDigest("y")], request)).toBe("x");
+});
+
 test("nodes that can be gone through only once, as a Map's values, are all looked at", () => {
   const nodes = new Map([withDigest("x", { lastHeardAt: 0 }), withDigest("y")].map((node) => [node.id, node]));
   expect(choose(nodes.values(), wants("x"), NOW, LIMITS)).toMatchObject({ kind: "node", node: { id: "y" } });

@@ -5,8 +5,8 @@ import type { Clock } from "../../shared/clock.ts";
 import { type HeartbeatBody, heartbeat, type NodeHealth } from "../../shared/protocol.ts";
 import { type FakeClock, fakeClock } from "../../shared/testing/fake_clock.ts";
 import { createAwakeClock } from "../awake_clock.ts";
-import type { FleetEvent } from "../fleet_event.ts";
-import type { NodeRecord } from "../node_record.ts";
+import type { FleetEvent } from "../fleet/fleet_event.ts";
+import type { NodeRecord } from "../fleet/node_record.ts";
 import { createRegistry, type Registry } from "../registry.ts";
 import { LIMITS } from "./node_facts.ts";
 

@@ -5,8 +5,8 @@ import { silentLogger } from "../../shared/log.ts";
 import { heartbeat, heartbeatAnswer } from "../../shared/protocol.ts";
 import { fakeClock } from "../../shared/testing/fake_clock.ts";
 import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
-import { createJoinTokens } from "../join_tokens.ts";
-import { createNodeKeys } from "../node_keys.ts";
+import { createJoinTokens } from "../trust/join_tokens.ts";
+import { createNodeKeys } from "../trust/node_keys.ts";
 
 /** Attempts of each kind. */
 export const TRIES = 1_000;

@@ -1,7 +1,7 @@
 /** A real hub inside the test's process, on a free loopback port, with what tests keep asking it. */
 import { readHubConfig } from "../../hub/config.ts";
+import { PROBE_TIMES } from "../../hub/fleet/probe.ts";
 import { type HubParts, startHub } from "../../hub/hub.ts";
-import { PROBE_TIMES } from "../../hub/probe.ts";
 import type { RequestRecord } from "../../hub/request_log.ts";
 import { silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";

@@ -1,8 +1,8 @@
 /** What the dashboard lives on described: the stream of events, and the last hour in numbers. */
 import { z } from "zod";
-import { type describeRunning, TOPICS } from "../../live.ts";
-import type { Point } from "../../stat_series.ts";
-import type { HourJson, Sample } from "../../stats.ts";
+import { type describeRunning, TOPICS } from "../../observe/live.ts";
+import type { Point } from "../../observe/stat_series.ts";
+import type { HourJson, Sample } from "../../observe/stats.ts";
 import { access } from "./access.ts";
 import { detailAnswer } from "./errors.ts";
 import { family, nodeAnswer, queueAnswer } from "./fleet.ts";

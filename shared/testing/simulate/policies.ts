@@ -1,5 +1,5 @@
 /** The policies that are compared: what others do, what this hub does, and one that knows everything. */
-import type { NodeRecord } from "../../../hub/node_record.ts";
+import type { NodeRecord } from "../../../hub/fleet/node_record.ts";
 import { type Placement, whyNot } from "../../../hub/policy/eligibility.ts";
 import { type Choice, choose } from "../../../hub/policy/selection.ts";
 import { LIMITS } from "../../../hub/testing/node_facts.ts";

@@ -5,10 +5,10 @@
 import { loadOptionsOf } from "../../../hub/api/load_options.ts";
 import { createWaitingRoom, type Ticket } from "../../../hub/capacity.ts";
 import { type Continuity, createConversations } from "../../../hub/conversations.ts";
+import type { Reservation } from "../../../hub/fleet/reservation.ts";
 import { placement } from "../../../hub/placement.ts";
 import { slotWaitMs } from "../../../hub/policy/learned_slots.ts";
 import { createRegistry, type Registry } from "../../../hub/registry.ts";
-import type { Reservation } from "../../../hub/reservation.ts";
 import { LIMITS } from "../../../hub/testing/node_facts.ts";
 import { modelKey } from "../../model_name.ts";
 import { heartbeat } from "../../protocol.ts";

@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { ANY_MODEL, modelKey } from "../../shared/model_name.ts";
+import { fakeFleet } from "../testing/fake_fleet.ts";
+
+const NAMES = ["llama3", "mistral", "phi3"];
+
+test("whatever nodes say, forget and leave, those that have a model are those whose list has it", () => {
+  const step = fc.record({
+    node: fc.constantFrom("a", "b", "c"),
+    models: fc.subarray(NAMES),
+    kind: fc.constantFrom("beat", "beat", "listed", "forget", "silence"),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      const { registry, beat, clock } = fakeFleet();
+      for (const { node, models, kind } of steps) {
+        if (kind === "beat") beat({ node_id: node, models });
+        else if (kind === "forget") registry.forget(node);
+        else if (kind === "silence") {
+          clock.advance(200_000);
+          registry.sweep();
+        } else {
+          const tags = models.map((name) => ({ name, digest: name, size: 1, modified_at: "" }));
+          registry.listed(node, tags, null);
+        }
+        const all = Array.from(registry.all());
+        expect([...registry.having(ANY_MODEL)]).toEqual(all);
+        for (const name of NAMES) {
+          const key = modelKey(name);
+          const having = registry.having(key).map(({ id }) => id);
+          expect(having.toSorted()).toEqual(
+            all
+              .filter(({ models }) => models.has(key))
+              .map(({ id }) => id)
+              .toSorted(),
+          );
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
