@@ -15,7 +15,7 @@ function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
   let changes = 0;
   return {
     node,
-    take: (model: ModelKey = MODEL, id = "one") => takeSlot(node, model, id, clock, () => changes++),
+    take: (model: ModelKey = MODEL, id = "one") => takeSlot(node, { model, id }, clock, () => changes++),
     changes: () => changes,
   };
 }
@@ -137,6 +137,22 @@ test("a first token tells how fast the node is, and one after a load how fast it
   two.answered(null);
   registry.reserve("a", MODEL).answered(2, false);
   expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 600, count: 1 });
+});
+
+test("a first token that waited for its model to be loaded anew tells nothing of the node's pace", () => {
+  const { registry, beat, node } = fakeFleet();
+  beat({ loaded: ["llama3:latest"] });
+  const ask = (id: string, loadOptions: string) => registry.reserve("a", MODEL, true, id, loadOptions);
+  ask("default", "").answered(300);
+  const reload = ask("long context", "num_ctx 8192");
+  const behind = ask("long context as well", "num_ctx 8192");
+  reload.answered(10_000);
+  behind.answered(11_000);
+  const back = ask("default again", "");
+  back.release();
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 300, count: 1 });
+  ask("default once more", "").answered(600);
+  expect(node().pace.firstToken.get(MODEL)?.count).toBe(2);
 });
 
 test("the few bytes of a cloud service's model teach nothing about the node's disk", () => {

@@ -1,7 +1,7 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
 import type { ModelKey } from "../../shared/model_name.ts";
 import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
-import { bytesOf, firstTokenAlone, sizeOf } from "./pace.ts";
+import { bytesOf, firstTokenAlone, isLoadedWith, sizeOf } from "./pace.ts";
 import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
@@ -144,7 +144,7 @@ function loadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, 
 /** True when `model` is in memory as the request needs it, or somewhere else. Older agents do not say what is. */
 function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boolean {
   if (!node.knowsLoaded || node.remote.has(model)) return true;
-  return node.loaded.has(model) && (node.pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
+  return node.loaded.has(model) && isLoadedWith(node.pace, model, loadOptions);
 }
 
 /** True as far as is known when no other model has to leave for `model`, nor itself as it is loaded now. */

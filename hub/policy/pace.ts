@@ -94,6 +94,11 @@ export function afterUse(pace: Pace, model: ModelKey, loadOptions: string, now: 
   };
 }
 
+/** False when `model`, which is in memory, was loaded with other options: a request with these has it loaded anew. */
+export function isLoadedWith(pace: Pick<Pace, "loadOptions">, model: ModelKey, loadOptions: string): boolean {
+  return (pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
+}
+
 /** What a node had in memory by its report before, and besides by answers since; what it has now, and is loading. */
 export interface MemoryReport {
   readonly reported: ReadonlySet<ModelKey>;
