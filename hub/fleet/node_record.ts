@@ -82,7 +82,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 /** The same record where it may be changed: in the registry only. */
 export type Entry = Mutable<NodeRecord> & {
   disbelieved: Map<ModelKey, number>;
-  unfit: Map<ModelKey, number>;
+  unfit: Map<string, number>;
   proven: Set<string>;
   doubted: Set<string>;
   starting: Map<ModelKey, number>;

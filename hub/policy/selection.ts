@@ -1,7 +1,7 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { bestOf } from "./criteria.ts";
-import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
+import { isLoading, isUnfit, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
 import { isImpatient, isInTime, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
@@ -163,7 +163,7 @@ function hasRoom(node: NodeFacts, now: number): boolean {
 }
 
 /** How little is hoped of a node that is used rather than refuse: least on trial, most where the model did not fit. */
-function doubt(node: NodeFacts, { model }: Placement, now: number): number {
-  if (now < (node.unfit.get(model) ?? 0)) return Number.POSITIVE_INFINITY;
+function doubt(node: NodeFacts, request: Placement, now: number): number {
+  if (isUnfit(node, request, now)) return Number.POSITIVE_INFINITY;
   return node.trust.kind === "ejected" ? node.trust.until : Number.NEGATIVE_INFINITY;
 }
