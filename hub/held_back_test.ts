@@ -56,3 +56,27 @@ test("a request for the free node itself does not wait behind one that leaves it
   fleet.ollama("fast").configure({ firstTokenMs: 50 });
   expect(await held).toStartWith("200");
 });
+
+test("a request for an ejected node does not wait behind one that waits for a busy node", async () => {
+  await using fleet = await startFleet({ nodes: ["busy", "ejected"], slots: 1 });
+  const ask = async (prompt: string, headers: Record<string, string> = {}) => {
+    const body = JSON.stringify({ model: "llama3", prompt });
+    const response = await fetch(`${fleet.hub.url}/api/generate`, { method: "POST", headers, body });
+    await response.text();
+    return `${response.status} ${response.headers.get("x-node-id")}`;
+  };
+  const pinned = { "X-Node-Id": "ejected" };
+  for (const prompt of ["one", "two", "three"]) {
+    fleet.ollama("ejected").fault({ kind: "status", status: 500 });
+    await ask(prompt, pinned);
+  }
+  await fleet.hub.nodeThat("ejected", ({ trust }) => trust === "ejected");
+  fleet.ollama("busy").configure({ firstTokenMs: 2_000 });
+  const ends: string[] = [];
+  const [first, second] = ["first", "second"].map((name) => ask(name).then(() => ends.push(name)));
+  const queue = async () => (await (await fetch(`${fleet.hub.url}/queue`)).json()) as { waiting: number };
+  await eventually(async () => expect((await queue()).waiting).toBe(1));
+  expect(await ask("pinned", pinned)).toBe("200 ejected");
+  expect(ends).toEqual([]);
+  await Promise.all([first, second]);
+});

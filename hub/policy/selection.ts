@@ -61,10 +61,10 @@ export function look<Node extends NodeFacts>(
   const nodes: readonly Node[] = Array.isArray(fleet) ? fleet : Array.from(fleet);
   if (request.digest !== null) {
     const same = nodes.filter((node) => hasDigest(node, request));
-    const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
+    const { best, worthWaiting, lastResort, ...found } = survey(same, request, now, limits, why);
     if (best || (worthWaiting && !takesAnotherDigest(request))) {
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
-      const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible);
+      const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible, lastResort);
       return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
@@ -77,13 +77,14 @@ export function look<Node extends NodeFacts>(
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
   const { eligible, best, worthWaiting, lastResort, doubtfulAndFull } = found;
   if (best) return { kind: "node", node: best };
-  if (worthWaiting) return wait(eligible);
+  if (worthWaiting) return wait(eligible, lastResort);
   if (lastResort) return { kind: "node", node: lastResort };
-  return doubtfulAndFull ? wait(eligible) : { kind: "none" };
+  return doubtfulAndFull ? wait(eligible, lastResort) : { kind: "none" };
 }
 
-function wait(eligible: readonly NodeFacts[]) {
-  return { kind: "wait", leavesFree: eligible.length > 0 } as const;
+/** A last resort is left free too: who is behind may be for that very node, or with options that fit there. */
+function wait(eligible: readonly NodeFacts[], lastResort: NodeFacts | undefined) {
+  return { kind: "wait", leavesFree: eligible.length > 0 || lastResort !== undefined } as const;
 }
 
 interface Survey<Node> {
