@@ -85,6 +85,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
           learnFromEnd(job, outcome, { atNode, ms: clock.now() - sentAt }, relayEnd, registry);
         });
       }
+      const gaveUp = outcome.kind === "cancelled" || outcome.failure === "first_byte_timeout";
+      if (gaveUp && job.stream) reservation.unanswered(clock.now() - sentAt);
       if (outcome.kind === "cancelled") {
         reservation.release();
         return clientLeft(job, "before the first byte of the answer");

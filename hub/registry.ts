@@ -239,7 +239,11 @@ export function createRegistry(options: RegistryOptions) {
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      const reservation = takeSlot(node, { model, id: requestId, loadOptions }, clock, () => changed(node));
+      const reservation = takeSlot(
+        node,
+        { model, id: requestId, loadOptions },
+        { clock, usualMs: (each) => expectations.of(each)?.firstTokenMs ?? null, onChange: () => changed(node) },
+      );
       if (model !== ANY_MODEL) node.pace = pace.afterUse(node.pace, model, loadOptions, clock.now());
       return reservation;
     },

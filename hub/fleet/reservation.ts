@@ -1,7 +1,7 @@
 /** A slot of a node taken for one request, and what it tells about models on their way into memory. */
 import type { Clock } from "../../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
-import { afterFirstToken, afterLoad, isLoadedWith } from "../policy/pace.ts";
+import { afterFirstToken, afterLoad, afterNoToken, isLoadedWith } from "../policy/pace.ts";
 import type { Entry } from "./node_record.ts";
 
 /** A slot taken for one request. Given back exactly once, however often `release` is called. */
@@ -14,11 +14,13 @@ export interface Reservation {
    * One without a token, such as that to an empty prompt, tells of its load only.
    */
   answered(firstByteMs?: number | null, hasToken?: boolean): void;
+  /** It was given up `ms` after it was sent, without the first token for which it had been sent: one takes longer there. */
+  unanswered(ms: number): void;
   release(): void;
 }
 
 /** For a request that takes no slot. */
-export const NO_RESERVATION: Reservation = { atNode: 0, answered() {}, release() {} };
+export const NO_RESERVATION: Reservation = { atNode: 0, answered() {}, unanswered() {}, release() {} };
 
 /** Who takes a slot, and for what. */
 export interface SlotRequest {
@@ -28,12 +30,19 @@ export interface SlotRequest {
   readonly loadOptions?: string;
 }
 
-/** Takes a slot of `node`; `onChange` is called when that makes room or ends a load. */
+export interface SlotDeps {
+  readonly clock: Clock;
+  /** Milliseconds to the first token of a model on the fastest node; null where that is not known. */
+  readonly usualMs: (model: ModelKey) => number | null;
+  /** Called when there is room, or a load has ended. */
+  readonly onChange: () => void;
+}
+
+/** Takes a slot of `node`. */
 export function takeSlot(
   node: Entry,
   { model, id, loadOptions = "" }: SlotRequest,
-  clock: Clock,
-  onChange: () => void,
+  { clock, usualMs, onChange }: SlotDeps,
 ): Reservation {
   const atNode = ++node.reserved;
   let held = true;
@@ -74,6 +83,10 @@ export function takeSlot(
       // An answer came out of it: it is in memory, whatever the last list said.
       node.loaded = new Set(node.loaded).add(model);
       onChange();
+    },
+    unanswered(ms) {
+      const usual = held && !waitsForLoad ? usualMs(model) : null;
+      if (usual !== null) node.pace = afterNoToken(node.pace, { model, ms, atNode, usual }, clock.now());
     },
     release() {
       if (!held) return;

@@ -62,6 +62,27 @@ export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode:
   return { ...pace, firstToken: new Map(pace.firstToken).set(model, { ...average, at: now }) };
 }
 
+/** A request that was given up before its first token. */
+export interface NoToken {
+  readonly model: ModelKey;
+  /** Milliseconds after it was sent. */
+  readonly ms: number;
+  readonly atNode: number;
+  /** Milliseconds to the first token on the fastest node. */
+  readonly usual: number;
+}
+
+/**
+ * After a request was given up at `now`: its first token would have taken longer still, which is news where less was
+ * measured. A machine of which clients never wait for a token would else be held for as fast as the fastest, for ever.
+ */
+export function afterNoToken(pace: Pace, { model, ms, atNode, usual }: NoToken, now: number): Pace {
+  // Others had theirs meanwhile: it is this request that takes long, or waits for something else.
+  if ((pace.firstToken.get(model)?.at ?? Number.NEGATIVE_INFINITY) >= now - ms) return pace;
+  const isNews = ms / Math.max(1, atNode) > firstTokenAlone(pace, model, usual, now);
+  return isNews ? afterFirstToken(pace, model, ms, atNode, now) : pace;
+}
+
 /** Milliseconds to a first token of `model` on the node alone, where `usual` is that of the fastest node. */
 export function firstTokenAlone({ firstToken }: Pace, model: ModelKey, usual: number, now: number): number {
   const seen = firstToken.get(model);
