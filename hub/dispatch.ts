@@ -5,7 +5,7 @@ import type { Ticket, WaiterOptions } from "./capacity.ts";
 import type { Comeback } from "./fleet/comeback.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
-import { isChoosy, type PlacementDeps, placement } from "./placement.ts";
+import { isChoosy, type LastLook, type PlacementDeps, placement } from "./placement.ts";
 import { judge } from "./policy/decision.ts";
 import { whyNotHolder } from "./policy/eligibility.ts";
 import { RULES } from "./policy/failover.ts";
@@ -30,7 +30,7 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   const failures: Failed[] = [];
   using retries = hub.retries.open(job);
   let ticket: Ticket | null = null;
-  let lastLook = false;
+  let lastLook: LastLook | null = null;
   try {
     for (;;) {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
@@ -46,9 +46,9 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         const declines = choice.kind === "wait" && choice.leavesFree;
         ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
         if (ticket === null) {
-          if (lastLook || !declines) return refuse(job, noRoom(job, hub));
+          if (lastLook !== null || !declines) return refuse(job, noRoom(job, hub));
           // Nobody is refused beside a node that it only left free for a faster one.
-          lastLook = true;
+          lastLook = "no room";
           continue;
         }
         job.record.queuedAt(ticket.position);
@@ -56,9 +56,9 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         const turn = await ticket.turn(declines || isChoosy(request, registry.having(job.key)));
         job.record.waited(clock.now() - waitsSince);
         if (turn === "look" && clock.now() < job.deadlineAt) continue;
-        // What it left free it may have now; and what time alone has freed since the last sweep.
-        if (turn === "timeout" && !lastLook && clock.now() < job.deadlineAt) {
-          lastLook = true;
+        // What it left free it may have now, were it an ejected node; and what time alone has freed since the last sweep.
+        if (turn === "timeout" && lastLook !== "no time" && clock.now() < job.deadlineAt) {
+          lastLook = "no time";
           continue;
         }
         if (turn === "left") return clientLeft(job, "while it waited for a free slot");

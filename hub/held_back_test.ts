@@ -57,26 +57,40 @@ test("a request for the free node itself does not wait behind one that leaves it
   expect(await held).toStartWith("200");
 });
 
-test("a request for an ejected node does not wait behind one that waits for a busy node", async () => {
-  await using fleet = await startFleet({ nodes: ["busy", "ejected"], slots: 1 });
+/** A node that is busy for two seconds with the first request that names none, and an ejected one, of one slot each. */
+async function otherIsEjected(environment: Environment = {}) {
+  const fleet = await startFleet({ nodes: ["busy", "ejected"], slots: 1, hub: { environment } });
   const ask = async (prompt: string, headers: Record<string, string> = {}) => {
     const body = JSON.stringify({ model: "llama3", prompt });
     const response = await fetch(`${fleet.hub.url}/api/generate`, { method: "POST", headers, body });
     await response.text();
     return `${response.status} ${response.headers.get("x-node-id")}`;
   };
-  const pinned = { "X-Node-Id": "ejected" };
   for (const prompt of ["one", "two", "three"]) {
     fleet.ollama("ejected").fault({ kind: "status", status: 500 });
-    await ask(prompt, pinned);
+    await ask(prompt, EJECTED);
   }
   await fleet.hub.nodeThat("ejected", ({ trust }) => trust === "ejected");
   fleet.ollama("busy").configure({ firstTokenMs: 2_000 });
+  return { fleet, ask };
+}
+const EJECTED = { "X-Node-Id": "ejected" };
+
+test("a request for an ejected node does not wait behind one that waits for a busy node", async () => {
+  const { fleet, ask } = await otherIsEjected();
+  await using _ = fleet;
   const ends: string[] = [];
   const [first, second] = ["first", "second"].map((name) => ask(name).then(() => ends.push(name)));
   const queue = async () => (await (await fetch(`${fleet.hub.url}/queue`)).json()) as { waiting: number };
   await eventually(async () => expect((await queue()).waiting).toBe(1));
-  expect(await ask("pinned", pinned)).toBe("200 ejected");
+  expect(await ask("pinned", EJECTED)).toBe("200 ejected");
   expect(ends).toEqual([]);
   await Promise.all([first, second]);
+});
+
+test("a request that has waited for as long as it may is tried on an ejected node rather than refused", async () => {
+  const { fleet, ask } = await otherIsEjected({ QUEUE_TIMEOUT: "0.5" });
+  await using _ = fleet;
+  const [first, second] = [ask("first"), ask("second")];
+  expect((await Promise.all([first, second])).toSorted()).toEqual(["200 busy", "200 ejected"]);
 });

@@ -94,6 +94,8 @@ export interface Placement {
   readonly waitedMs?: number;
   /** Milliseconds for which it may wait at most; without an end where nothing is said. */
   readonly patienceMs?: number;
+  /** It would be refused otherwise: it takes a node that is not trusted at the moment beside trusted ones that are full. */
+  readonly takesLastResort?: boolean;
 }
 
 export type Ineligible =

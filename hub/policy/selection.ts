@@ -70,14 +70,15 @@ export function look<Node extends NodeFacts>(
   }
   const found = survey(nodes, request, now, limits, why);
   const { eligible, competing, latestMs } = found;
-  const choice = choiceOf(found);
+  const choice = choiceOf(found, request);
   return { choice, nodes, request, now, limits, eligible, competing, latestMs, sameDigestOnly: false };
 }
 
-function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
+function choiceOf<Node extends NodeFacts>(found: Survey<Node>, request: Placement): Choice<Node> {
   const { eligible, best, worthWaiting, lastResort, doubtfulAndFull } = found;
   if (best) return { kind: "node", node: best };
-  if (worthWaiting) return wait(eligible, lastResort);
+  const waits = worthWaiting && !(request.takesLastResort && lastResort);
+  if (waits) return wait(eligible, lastResort);
   if (lastResort) return { kind: "node", node: lastResort };
   return doubtfulAndFull ? wait(eligible, lastResort) : { kind: "none" };
 }
