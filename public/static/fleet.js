@@ -1,5 +1,5 @@
 // The fleet page: takes what the hub tells, and draws again the sections that show it.
-import { access } from "./fleet/access.js";
+import { access, learnRole } from "./fleet/access.js";
 import { attention, happenings } from "./fleet/attention.js";
 import { addSample, charts, clearCharts, onCharts, seedCharts } from "./fleet/charts.js";
 import { models } from "./fleet/models.js";
@@ -85,6 +85,7 @@ follow(["fleet", "queue", "running", "happenings"], {
     state.hello = hello;
     drawAccess();
     drawUseIt();
+    void learnRole().then(drawTryIt);
     seedCharts();
   },
   fleet(list) {

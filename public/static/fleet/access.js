@@ -7,6 +7,14 @@ async function logOut() {
   location.assign("/static/login.html");
 }
 
+/** Learns what the login may do; what is told to all open pages cannot say it. */
+export async function learnRole() {
+  if (state.hello?.access?.mode !== "closed") return;
+  const response = await fetch("/access").catch(() => null);
+  const known = await response?.json().catch(() => null);
+  state.viewer = known?.role === "viewer";
+}
+
 /** The line, or nothing before the hub has said. */
 export function access() {
   const known = state.hello?.access;

@@ -9,6 +9,8 @@ export const state = {
   list: [],
   /** @type {import("../../contract.d.ts").Hello | null} */
   hello: null,
+  /** Logged in with a key that may look and not ask. */
+  viewer: false,
   /** @type {import("../../contract.d.ts").Queue | null} */
   queue: null,
   /** @type {import("../../contract.d.ts").RunningList | null} */

@@ -76,9 +76,9 @@ export function tryIt() {
       </div>
       <label class="stacked">Prompt <textarea id="try-prompt" rows="3" placeholder="Why is the sky blue?"></textarea></label>
       <div class="bar">
-        <button type="submit" class="primary" aria-disabled=${running !== null || names.length === 0 ? "true" : "false"}>Send</button>
+        <button type="submit" class="primary" aria-disabled=${running !== null || names.length === 0 || state.viewer ? "true" : "false"}>Send</button>
         <button type="button" id="try-stop" aria-disabled=${running === null ? "true" : "false"} @click=${stop}>Stop</button>
-        <span class="soft small">Ctrl+Enter sends, Esc stops</span>
+        <span class="soft small">${state.viewer ? "A viewer's key may look, not ask" : "Ctrl+Enter sends, Esc stops"}</span>
       </div>
     </form>
     <p id="try-status" role="status" class=${status.mood}>${running && !begun ? waitingWords() : status.words}</p>
@@ -110,7 +110,7 @@ function stop() {
 /** @param {Event} event */
 async function onSubmit(event) {
   event.preventDefault();
-  if (running || model === null) return;
+  if (running || model === null || state.viewer) return;
   const area = /** @type {HTMLTextAreaElement} */ (find("try-prompt"));
   const prompt = area.value.trim() || area.placeholder;
   const place = find("try-answer");
