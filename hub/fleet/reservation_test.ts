@@ -176,7 +176,7 @@ test("a request that was given up before its first token tells that one takes lo
   expect(node().pace.firstToken.size).toBe(0);
   leave(5_000);
   leave(1_000);
-  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 5_000, count: 1 });
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 2_400, count: 1 });
   // Somebody had one while it waited.
   await clock.advance(7_000);
   leave(7_001);

@@ -62,6 +62,12 @@ export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode:
   return { ...pace, firstToken: new Map(pace.firstToken).set(model, { ...average, at: now }) };
 }
 
+/**
+ * Times what was believed, up to which a request that was given up is believed: that it took long may have been a load, or
+ * somebody else's work, and a machine that really is slow is found out by the next one.
+ */
+const MOST_BEYOND_BELIEF = 8;
+
 /** A request that was given up before its first token. */
 export interface NoToken {
   readonly model: ModelKey;
@@ -79,8 +85,9 @@ export interface NoToken {
 export function afterNoToken(pace: Pace, { model, ms, atNode, usual }: NoToken, now: number): Pace {
   // Others had theirs meanwhile: it is this request that takes long, or waits for something else.
   if ((pace.firstToken.get(model)?.at ?? Number.NEGATIVE_INFINITY) >= now - ms) return pace;
-  const isNews = ms / Math.max(1, atNode) > firstTokenAlone(pace, model, usual, now);
-  return isNews ? afterFirstToken(pace, model, ms, atNode, now) : pace;
+  const believed = firstTokenAlone(pace, model, usual, now);
+  const least = Math.min(ms / Math.max(1, atNode), believed * MOST_BEYOND_BELIEF);
+  return least > believed ? afterFirstToken(pace, model, least, 1, now) : pace;
 }
 
 /** Milliseconds to a first token of `model` on the node alone, where `usual` is that of the fastest node. */
