@@ -1,11 +1,11 @@
 /** The request path: one client request becomes one committed answer, or one honest refusal. */
 import type { Clock } from "../shared/clock.ts";
 import { clientLeft, commit, conclude, refuse } from "./answer.ts";
-import type { Ticket, WaiterOptions } from "./capacity.ts";
+import type { Ticket, Turn, WaiterOptions } from "./capacity.ts";
 import type { Comeback } from "./fleet/comeback.ts";
 import { type Failed, type ForwardDeps, forward } from "./forward.ts";
 import type { Job, Refusal } from "./job.ts";
-import { isChoosy, type PlacementDeps, placement } from "./placement.ts";
+import { isChoosy, type LastLook, type PlacementDeps, placement } from "./placement.ts";
 import { judge } from "./policy/decision.ts";
 import { whyNotHolder } from "./policy/eligibility.ts";
 import { RULES } from "./policy/failover.ts";
@@ -30,22 +30,33 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
   const failures: Failed[] = [];
   using retries = hub.retries.open(job);
   let ticket: Ticket | null = null;
+  let lastLook: LastLook | null = null;
   try {
     for (;;) {
       // See, filter, choose. From here to `reserve` nothing awaits, so two requests cannot take the same last slot.
       const accepted = ticket !== null || failures.length > 0;
-      const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs });
+      const restMs = job.deadlineAt - clock.now();
+      const request = placement(job, hub, { tried, accepted, waitedMs: job.record.waitedMs, restMs, lastLook });
       const seen = look(registry.having(job.key), request, registry.now(), hub.liveness, whyNotHolder);
       const { choice } = seen;
       if (ticket === null || choice.kind !== "wait")
         job.record.decided(judge(seen, { newcomer: ticket === null, fleet: registry }));
       if (choice.kind === "none") return conclude(job, failures, hub);
       if (choice.kind === "wait" || (ticket === null && job.needs.slot && waitingRoom.hasWaiters(job.key))) {
-        ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
-        if (ticket === null) return refuse(job, noRoom(job, hub));
         const declines = choice.kind === "wait" && choice.leavesFree;
-        const end = await waitForTurn(job, ticket, declines || isChoosy(request, registry.having(job.key)), hub);
-        if (end !== null) return end;
+        ticket ??= waitingRoom.enter(job.key, job.signal, waiterOptions(job, failures));
+        if (ticket === null) {
+          if (lastLook !== null || !declines) return refuse(job, noRoom(job, hub));
+          // Nobody is refused beside a node that it only left free for a faster one.
+          lastLook = "no room";
+          continue;
+        }
+        const turn = await waitForTurn(job, ticket, declines || isChoosy(request, registry.having(job.key)), clock);
+        if (turn === "look") continue;
+        if (turn !== "timeout" || lastLook === "no time" || clock.now() >= job.deadlineAt)
+          return endOfWait(turn, job, hub);
+        // What it left free it may have now, were it an ejected node; and what time alone has freed since the last sweep.
+        lastLook = "no time";
         continue;
       }
       const { node } = choice;
@@ -68,6 +79,8 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
           learnFromEnd(job, outcome, { atNode, ms: clock.now() - sentAt }, relayEnd, registry);
         });
       }
+      const gaveUp = outcome.kind === "cancelled" || outcome.failure === "first_byte_timeout";
+      if (gaveUp && job.stream) reservation.unanswered(clock.now() - sentAt);
       if (outcome.kind === "cancelled") {
         reservation.release();
         return clientLeft(job, "before the first byte of the answer");
@@ -88,14 +101,16 @@ function waiterOptions({ record, needs, deadlineAt, caller }: Job, failures: rea
   return { front: letIn || !needs.slot, letIn, waitedMs: record.waitedMs, deadlineAt, caller };
 }
 
-/** Null when it is the turn of `job` to look again; else the answer that ends it. `passOn` as for `Ticket.turn`. */
-async function waitForTurn(job: Job, ticket: Ticket, passOn: boolean, hub: DispatchDeps): Promise<Response | null> {
-  const { clock } = hub;
+/** Waits until it is the turn of `job` to look again, or its time is over. `passOn` as for `Ticket.turn`. */
+async function waitForTurn(job: Job, ticket: Ticket, passOn: boolean, clock: Clock): Promise<Turn> {
   job.record.queuedAt(ticket.position);
   const waitsSince = clock.now();
   const turn = await ticket.turn(passOn);
   job.record.waited(clock.now() - waitsSince);
-  if (turn === "look" && clock.now() < job.deadlineAt) return null;
+  return turn === "look" && clock.now() >= job.deadlineAt ? "timeout" : turn;
+}
+
+function endOfWait(turn: Exclude<Turn, "look">, job: Job, hub: DispatchDeps): Response {
   if (turn === "left") return clientLeft(job, "while it waited for a free slot");
   if (turn === "stopping") return refuse(job, { kind: "stopping" });
   return refuse(job, { kind: "queue_timeout", ...waitingFacts(job, hub) });

@@ -49,7 +49,7 @@ export function learnFromFailure(job: Job, failed: Failed, registry: Registry): 
       return;
     }
     case "out_of_memory":
-      return registry.unfit(nodeId, job.key);
+      return registry.unfit(nodeId, job.key, job.loadOptions);
     case "busy":
       return registry.rest(nodeId, failed.restMs ?? null);
     case "declined":
@@ -106,7 +106,7 @@ export function learnFromEnd(
 /** Ollama ended a stream with an error of its own: read like the same error before the stream. */
 function learnFromErrorLine(job: Job, nodeId: string, message: string, registry: Registry): void {
   const { kind } = readErrorLine(message);
-  if (kind === "out_of_memory") registry.unfit(nodeId, job.key);
+  if (kind === "out_of_memory") registry.unfit(nodeId, job.key, job.loadOptions);
   else if (kind !== "rejected") registry.failed(nodeId, message, suspectOf(job, kind));
   job.record.brokeOff(nodeId, kind, message);
 }
