@@ -12,7 +12,7 @@ import type { LivenessLimits } from "./policy/liveness.ts";
 import { look } from "./policy/selection.ts";
 import type { RelayDeps } from "./relay.ts";
 import type { Retries } from "./retries.ts";
-import { learnFromEnd, learnFromFailure, recordAttempt } from "./verdict.ts";
+import { learnFromEnd, learnFromFailure, learnFromFirstToken, recordAttempt } from "./verdict.ts";
 import { openWait } from "./wait.ts";
 
 export interface DispatchDeps extends ForwardDeps, RelayDeps, PlacementDeps {
@@ -58,10 +58,9 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
     job.record.sendingTo(node.id);
     const outcome = await forward(job, node, registry.routesOf(node), hub);
     recordAttempt(job, node, outcome, clock.now() - sentAt);
+    learnFromFirstToken(job, outcome, reservation, clock.now() - sentAt, registry);
 
     if (outcome.kind === "answer" || outcome.kind === "rejected") {
-      if (outcome.kind === "answer")
-        reservation.answered(job.stream ? clock.now() - sentAt : null, outcome.answer.hasToken === true);
       hub.conversations.servedBy(job, node);
       return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
         reservation.release();
@@ -69,8 +68,6 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
         learnFromEnd(job, outcome, { atNode, ms: clock.now() - sentAt }, relayEnd, registry);
       });
     }
-    const gaveUp = outcome.kind === "cancelled" || outcome.failure === "first_byte_timeout";
-    if (gaveUp && job.stream) reservation.unanswered(clock.now() - sentAt);
     if (outcome.kind === "cancelled") {
       reservation.release();
       return clientLeft(job, "before the first byte of the answer");

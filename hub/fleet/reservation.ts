@@ -14,8 +14,8 @@ export interface Reservation {
    * One without a token, such as that to an empty prompt, tells of its load only.
    */
   answered(firstByteMs?: number | null, hasToken?: boolean): void;
-  /** It was given up `ms` after it was sent, without the first token for which it had been sent: one takes longer there. */
-  unanswered(ms: number): void;
+  /** It was given up `ms` after it was sent, without an answer: its first token would have taken more than `leastMs`. */
+  unanswered(ms: number, leastMs?: number): void;
   release(): void;
 }
 
@@ -84,9 +84,9 @@ export function takeSlot(
       node.loaded = new Set(node.loaded).add(model);
       onChange();
     },
-    unanswered(ms) {
+    unanswered(ms, leastMs = ms) {
       const usual = held && !waitsForLoad ? usualMs(model) : null;
-      if (usual !== null) node.pace = afterNoToken(node.pace, { model, ms, atNode, usual }, clock.now());
+      if (usual !== null) node.pace = afterNoToken(node.pace, { model, ms, leastMs, atNode, usual }, clock.now());
     },
     release() {
       if (!held) return;

@@ -73,6 +73,8 @@ export interface NoToken {
   readonly model: ModelKey;
   /** Milliseconds after it was sent. */
   readonly ms: number;
+  /** Milliseconds that its first token would have taken at least. */
+  readonly leastMs: number;
   readonly atNode: number;
   /** Milliseconds to the first token on the fastest node. */
   readonly usual: number;
@@ -82,11 +84,11 @@ export interface NoToken {
  * After a request was given up at `now`: its first token would have taken longer still, which is news where less was
  * measured. A machine of which clients never wait for a token would else be held for as fast as the fastest, for ever.
  */
-export function afterNoToken(pace: Pace, { model, ms, atNode, usual }: NoToken, now: number): Pace {
+export function afterNoToken(pace: Pace, { model, ms, leastMs, atNode, usual }: NoToken, now: number): Pace {
   // Others had theirs meanwhile: it is this request that takes long, or waits for something else.
   if ((pace.firstToken.get(model)?.at ?? Number.NEGATIVE_INFINITY) >= now - ms) return pace;
   const believed = firstTokenAlone(pace, model, usual, now);
-  const least = Math.min(ms / Math.max(1, atNode), believed * MOST_BEYOND_BELIEF);
+  const least = Math.min(leastMs / Math.max(1, atNode), believed * MOST_BEYOND_BELIEF);
   return least > believed ? afterFirstToken(pace, model, least, 1, now) : pace;
 }
 
