@@ -121,9 +121,12 @@ export function createFairQueue<W extends Queued>() {
       else counts.delete(id);
       if (!waiter.front) leaveUsers(waiter, served);
       let gap = index;
-      if (served && !waiter.front) {
-        // Who could go before its turn, because those before it wait for another node, moves nobody's time.
-        if (index === 0 || waiters[index - 1]?.front) now = Math.max(now, waiter.tag);
+      // Who goes before its turn, because those before it wait for another node, moves nobody's time. It takes a turn from
+      // others only where such wait behind it: a caller that was alone with them would else owe all of that to who comes next.
+      const inTurn = index === 0 || waiters[index - 1]?.front === true;
+      const charged = served && (inTurn || waiters.some((other, at) => at > index && other.caller.id !== id));
+      if (charged && !waiter.front) {
+        if (inTurn) now = Math.max(now, waiter.tag);
       } else if (!waiter.front && left > 0) {
         for (let behind = index + 1; behind < waiters.length; behind++) {
           if (waiters[behind]?.caller.id !== id) continue;
@@ -135,7 +138,7 @@ export function createFairQueue<W extends Queued>() {
       waiters.splice(gap, 1);
       if (left === 0) {
         // What it was ahead of its time it has not used.
-        if (!served || (last.get(id) ?? 0) <= now) last.delete(id);
+        if (!charged || (last.get(id) ?? 0) <= now) last.delete(id);
         usersOf.delete(id);
       }
       return index;

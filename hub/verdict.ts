@@ -36,6 +36,30 @@ export function attemptOf(
   };
 }
 
+/** What the attempt's first token, `ms` after it was sent, tells of the node's pace, or that none came for so long. */
+export function learnFromFirstToken(
+  job: Job,
+  outcome: AttemptOutcome,
+  reservation: Reservation,
+  ms: number,
+  registry: Registry,
+): void {
+  if (outcome.kind === "answer") {
+    const { hasToken = false, writingMs = null } = outcome.answer;
+    // Of a whole answer the time it was written in has to be told: it comes when all of it is.
+    const isTold = job.stream || writingMs !== null;
+    reservation.answered(isTold ? Math.max(0, ms - (writingMs ?? 0)) : null, hasToken);
+  } else if (outcome.kind === "cancelled" || (outcome.kind === "failed" && outcome.failure === "first_byte_timeout")) {
+    reservation.unanswered(ms, job.stream ? ms : ms * usualPart(job, registry));
+  }
+}
+
+/** The part that the first token usually has of a whole answer's time. */
+function usualPart({ key }: Job, registry: Registry): number {
+  const expected = registry.expected(key);
+  return expected === null ? 0 : expected.firstTokenMs / Math.max(1, expected.serviceMs);
+}
+
 /** What a failed attempt means for the node's place in the fleet. Answers are judged when they are whole. */
 export function learnFromFailure(job: Job, failed: Failed, registry: Registry): void {
   const { nodeId } = failed;
@@ -49,7 +73,7 @@ export function learnFromFailure(job: Job, failed: Failed, registry: Registry): 
       return;
     }
     case "out_of_memory":
-      return registry.unfit(nodeId, job.key);
+      return registry.unfit(nodeId, job.key, job.loadOptions);
     case "busy":
       return registry.rest(nodeId, failed.restMs ?? null);
     case "declined":
@@ -106,7 +130,7 @@ export function learnFromEnd(
 /** Ollama ended a stream with an error of its own: read like the same error before the stream. */
 function learnFromErrorLine(job: Job, nodeId: string, message: string, registry: Registry): void {
   const { kind } = readErrorLine(message);
-  if (kind === "out_of_memory") registry.unfit(nodeId, job.key);
+  if (kind === "out_of_memory") registry.unfit(nodeId, job.key, job.loadOptions);
   else if (kind !== "rejected") registry.failed(nodeId, message, suspectOf(job, kind));
   job.record.brokeOff(nodeId, kind, message);
 }

@@ -48,6 +48,14 @@ function readAnswerObject(json: unknown): StreamEnd {
   return { kind: "done", promptTokens, completionTokens, slotWaitMs: slotWaitMs(durations) };
 }
 
+const withWriting = z.object({ eval_duration: z.number().positive() });
+
+/** Milliseconds for which the tokens of the whole answer `json` were written; null where it does not tell. */
+export function writingMsIn(json: unknown): number | null {
+  const nanoseconds = withWriting.safeParse(json).data?.eval_duration;
+  return nanoseconds === undefined ? null : nanoseconds / 1e6;
+}
+
 /** A line that every official client raises on. It carries no `done`: a client stops at that and calls it success. */
 export function errorLine(message: string): Uint8Array {
   return encoder.encode(`${JSON.stringify({ error: message })}\n`);

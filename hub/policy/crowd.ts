@@ -113,7 +113,7 @@ function isEnough<Node extends NodeFacts>(seen: Look<Node>, crowd: Crowd<Node>):
   const sawFree = request.needs.slot && fewFree(crowd);
   if (choice.kind === "wait") return sawFree && (eligible.length === 0 || crowd.warm.length <= SOME / 2);
   // One in doubt is for when there is no other.
-  if (choice.kind === "none" || eligible.length === 0) return false;
+  if (choice.kind === "none" || !eligible.includes(choice.node)) return false;
   return sawFree || (request.policy !== "least-busy" && isFresh(choice.node, now, limits));
 }
 
