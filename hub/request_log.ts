@@ -3,7 +3,7 @@ import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Route } from "./fleet/node_record.ts";
 import type { Refusal } from "./job.ts";
-import { openRecord, type RunningRequest } from "./observe/open_record.ts";
+import { type OpenRecordDeps, openRecord, type RunningRequest } from "./observe/open_record.ts";
 import type { Caller } from "./policy/callers.ts";
 import type { Decision } from "./policy/decision.ts";
 
@@ -159,19 +159,21 @@ export function createRequestLog({ clock, keepPrompts, ...options }: RequestLogO
     }
   }
 
+  const deps: OpenRecordDeps = {
+    clock,
+    keepPrompts,
+    onFirstByte: (request) => options.onFirstByte?.(request),
+    onFinish(record, request) {
+      running.delete(request);
+      ring[next] = { record, decisions: request.decisions };
+      next = (next + 1) % KEPT_REQUESTS;
+      options.onFinish(record, request);
+    },
+  };
+
   return {
     begin(start) {
-      const open = openRecord(start, {
-        clock,
-        keepPrompts,
-        onFirstByte: (request) => options.onFirstByte?.(request),
-        onFinish(record, request) {
-          running.delete(request);
-          ring[next] = { record, decisions: request.decisions };
-          next = (next + 1) % KEPT_REQUESTS;
-          options.onFinish(record, request);
-        },
-      });
+      const open = openRecord(start, deps);
       running.add(open);
       return open;
     },
