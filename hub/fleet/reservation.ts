@@ -22,45 +22,61 @@ export const NO_RESERVATION: Reservation = { atNode: 0, answered() {}, release()
 
 /** Takes a slot of `node` for request `id`, which is for `model`; `onChange` is called when that makes room or ends a load. */
 export function takeSlot(node: Entry, model: ModelKey, id: string, clock: Clock, onChange: () => void): Reservation {
-  const atNode = ++node.reserved;
-  let held = true;
-  const alone = node.reserved === 1 && node.loadingSince.size === 0;
-  let starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model) && !node.remote.has(model);
-  if (starting) {
-    count(node, model, 1);
-    if (!node.loaders.has(model)) node.loaders.set(model, id);
-    noteLoads(node, clock.now());
+  return new Slot(node, model, id, clock, onChange);
+}
+
+class Slot implements Reservation {
+  readonly atNode: number;
+  private held = true;
+  private readonly alone: boolean;
+  private starting: boolean;
+
+  constructor(
+    private readonly node: Entry,
+    private readonly model: ModelKey,
+    private readonly id: string,
+    private readonly clock: Clock,
+    private readonly onChange: () => void,
+  ) {
+    this.atNode = ++node.reserved;
+    this.alone = node.reserved === 1 && node.loadingSince.size === 0;
+    this.starting = node.knowsLoaded && model !== ANY_MODEL && !node.loaded.has(model) && !node.remote.has(model);
+    if (this.starting) {
+      count(node, model, 1);
+      if (!node.loaders.has(model)) node.loaders.set(model, id);
+      noteLoads(node, clock.now());
+    }
   }
 
-  function endStart(): boolean {
-    if (!starting) return false;
-    starting = false;
+  answered(firstByteMs: number | null = null, hasToken = true): void {
+    const { node, model, atNode, starting } = this;
+    if (firstByteMs !== null && this.held && model !== ANY_MODEL) {
+      if (starting && this.alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? 0, firstByteMs);
+      if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode, this.clock.now());
+    }
+    if (!this.endStart()) return;
+    // An answer came out of it: it is in memory, whatever the last list said.
+    node.loaded = new Set(node.loaded).add(model);
+    this.onChange();
+  }
+
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    this.endStart();
+    this.node.reserved--;
+    this.onChange();
+  }
+
+  private endStart(): boolean {
+    if (!this.starting) return false;
+    this.starting = false;
+    const { node, model } = this;
     count(node, model, -1);
-    if (node.loaders.get(model) === id) node.loaders.delete(model);
-    noteLoads(node, clock.now());
+    if (node.loaders.get(model) === this.id) node.loaders.delete(model);
+    noteLoads(node, this.clock.now());
     return true;
   }
-
-  return {
-    atNode,
-    answered(firstByteMs = null, hasToken = true) {
-      if (firstByteMs !== null && held && model !== ANY_MODEL) {
-        if (starting && alone) node.pace = afterLoad(node.pace, node.sizes.get(model) ?? 0, firstByteMs);
-        if (!starting && hasToken) node.pace = afterFirstToken(node.pace, model, firstByteMs, atNode, clock.now());
-      }
-      if (!endStart()) return;
-      // An answer came out of it: it is in memory, whatever the last list said.
-      node.loaded = new Set(node.loaded).add(model);
-      onChange();
-    },
-    release() {
-      if (!held) return;
-      held = false;
-      endStart();
-      node.reserved--;
-      onChange();
-    },
-  };
 }
 
 /** Keeps `loadingSince` to what is on its way into memory at monotonic `now`. */
