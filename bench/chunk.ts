@@ -13,7 +13,7 @@ export const CHUNK_BYTES = 100;
 /** Models every node has. */
 export const MODELS: readonly string[] = Array.from({ length: 20 }, (_, index) => `m${String(index).padStart(2, "0")}`);
 /** The one that is asked for. */
-export const MODEL = "m07";
+const MODEL = "m07";
 /** Nodes that the upstream is at the same time. */
 export const UPSTREAM_NODES = 10;
 /** The route of it all. */

@@ -40,7 +40,7 @@ export function residentMbOf(pids: readonly number[]): number {
 }
 
 /** The process that started the one of a `/proc/PID/stat`. */
-export function parentIn(stat: string): number {
+function parentIn(stat: string): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 

@@ -118,7 +118,7 @@ export function freePort(): number {
 export async function untilAnswered(url: string, program: Program, limitMs = 20_000): Promise<number> {
   const began = performance.now();
   let ended = false;
-  program.exited.then(() => {
+  void program.exited.then(() => {
     ended = true;
   });
   while (!ended && performance.now() - began < limitMs) {

@@ -21,7 +21,7 @@ export interface UpstreamNode {
 const BEAT_MS = 20_000;
 const PATIENCE_MS = 5_000;
 /** The most a hub takes: what is measured here never waits for a slot. */
-export const SLOTS = 1024;
+const SLOTS = 1024;
 
 /** A node called `id` that answers on `port`. */
 export function createUpstreamNode(id: string, port: number): UpstreamNode {

@@ -16,7 +16,7 @@ interface Stream {
 /** One HTTP chunk. */
 const framed = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 /** The end of a chunked body. */
-export const NO_MORE = "0\r\n\r\n";
+const NO_MORE = "0\r\n\r\n";
 
 /** Milliseconds between two looks at the clock. */
 const TICK_MS = 1;

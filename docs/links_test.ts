@@ -49,13 +49,11 @@ test.each(DOCUMENTS)("%s links to what is there", async (document) => {
   expect(missing).toEqual([]);
 });
 
+const files = Bun.spawnSync(["git", "ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT })
+  .stdout.toString()
+  .split("\n");
 /** Every file of the repository by its last name, for documents that name a file without its folder. */
-const lastNames = new Set(
-  Bun.spawnSync(["git", "ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT })
-    .stdout.toString()
-    .split("\n")
-    .map((path) => path.split("/").at(-1) ?? ""),
-);
+const lastNames = new Set(files.map((path) => path.split("/").at(-1) ?? ""));
 
 test.each(DOCUMENTS)("%s names files that are there", async (document) => {
   const text = withoutBlocks(await Bun.file(join(ROOT, document)).text());
@@ -65,4 +63,26 @@ test.each(DOCUMENTS)("%s names files that are there", async (document) => {
     .filter((code) => !isThere(code) && !isThere(normalize(join(dirname(document), code))))
     .filter((code) => code.includes("/") || (lastNames.size > 1 && !lastNames.has(code)));
   expect([...new Set(missing)]).toEqual([]);
+});
+
+/** What is said of the code beside it; a text with `//` in it, such as a URL, says nothing. */
+const COMMENT = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;
+
+test("comments name files that are there", async () => {
+  const missing: string[] = [];
+  // The reader of imports is tried with files that are not there.
+  const sources = files.filter(
+    (path) => /\.(ts|js)$/.test(path) && path !== "shared/boundaries_test.ts" && isThere(path),
+  );
+  for (const path of sources) {
+    const text = await Bun.file(join(ROOT, path)).text();
+    for (const [comment] of text.matchAll(COMMENT)) {
+      for (const [named] of comment.matchAll(/[\w./]*\w\.(ts|md)\b/g)) {
+        const name = named.replace(/^[./]+/, "");
+        const isKnown = lastNames.has(name) || files.some((file) => file === name || file.endsWith(`/${name}`));
+        if (!isKnown) missing.push(`${path}: ${named}`);
+      }
+    }
+  }
+  expect(missing).toEqual([]);
 });

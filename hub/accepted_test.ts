@@ -14,7 +14,7 @@ const ask = (hub: TestHub, changes: object = {}): Promise<Response> =>
 const waiting = async (hub: TestHub) =>
   ((await (await fetch(`${hub.url}/queue`)).json()) as { waiting: number }).waiting;
 
-/** One node with one slot, which a first request holds for `holdMs`, and `count` requests that wait for it. */
+/** The one slot of node a, which a first request holds, and `count` requests that wait for it. */
 async function crowded(fleet: Fleet, count: number) {
   const holding = ask(fleet.hub);
   await eventually(async () => expect((await fleet.hub.nodeThat("a", () => true)).active_jobs).toBe(1));

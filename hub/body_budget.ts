@@ -91,7 +91,7 @@ function free(bytes: Uint8Array<ArrayBuffer> | undefined): void {
 
 /**
  * Share of the memory that bodies may take where nothing is set. One that waits costs its size (measured: 1.1 times),
- * while it is read, and parsed or sent, up to four times (`reference/bun.md` 5): half of the memory at the very worst.
+ * while it is read, and parsed or sent, up to four times: half of the memory at the very worst.
  */
 const MEMORY_SHARE = 1 / 8;
 

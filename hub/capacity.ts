@@ -8,7 +8,7 @@ import { ANYBODY, type Caller } from "./policy/callers.ts";
 /** What a waiter's turn brings: look again, waited too long, the client left, or the hub is shutting down. */
 export type Turn = "look" | "timeout" | "left" | "stopping";
 
-export interface Ticket extends Disposable {
+export interface Ticket {
   /** Its place among those who waited for the same model when it entered; 1 is next. */
   readonly position: number;
   /**
@@ -45,7 +45,7 @@ export interface WaiterOptions {
 }
 
 /** Those who wait for one model. */
-export interface WaitingFor {
+interface WaitingFor {
   readonly model: ModelKey;
   readonly waiting: number;
   /** Milliseconds for which the one who came first has waited. */
@@ -203,7 +203,6 @@ export function createWaitingRoom({ clock, size, timeoutMs, stopping = NEVER }: 
       return {
         position: index + 1,
         leave,
-        [Symbol.dispose]: leave,
         turn(passOn) {
           looked = false;
           if (signal.aborted) return Promise.resolve("left");

@@ -308,7 +308,6 @@ test("leaving twice frees one place", () => {
   enter(room);
   ticket.leave();
   ticket.leave();
-  ticket[Symbol.dispose]();
   expect(room.length).toBe(1);
 });
 
@@ -326,7 +325,7 @@ test("those who wait are counted by model, and no more once they left, however t
   second.leave();
   second.leave();
   expect(counts()).toEqual([1, 1, 0]);
-  first[Symbol.dispose]();
+  first.leave();
   expect(counts()).toEqual([0, 1, 0]);
 });
 

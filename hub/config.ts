@@ -30,6 +30,7 @@ const seconds = (variable: string, fallback: number, doc: string): Setting<numbe
   parse: number(0.05, 86_400),
 });
 
+/** The table that the hub reads, `--help` shows and the README has. */
 export const HUB_SETTINGS = {
   port: { variable: "PORT", fallback: 8000, doc: "Port the hub listens on", parse: portNumber },
   host: {
@@ -41,7 +42,7 @@ export const HUB_SETTINGS = {
   heartbeatInterval: seconds(
     "HEARTBEAT_INTERVAL",
     30,
-    "How often nodes report; must fit twice into HEARTBEAT_TTL_SECONDS",
+    "How often nodes report, by their own HEARTBEAT_INTERVAL; here it is only checked to fit twice into HEARTBEAT_TTL_SECONDS",
   ),
   heartbeatTtl: seconds("HEARTBEAT_TTL_SECONDS", 90, "Silence after which a node is offline and gets no work"),
   heartbeatOffline: seconds("HEARTBEAT_OFFLINE_SECONDS", 180, "Silence after which a node is removed"),

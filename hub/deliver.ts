@@ -42,7 +42,7 @@ export interface DeliverDeps {
 }
 
 /** A connection that did not stand in time. */
-export class ConnectTimeout extends Error {
+class ConnectTimeout extends Error {
   override readonly name = "ConnectTimeout";
 }
 
@@ -52,7 +52,7 @@ const LOST_THE_RACE = new Error("another address connected first");
 /**
  * Delivers `parcel` by the first of `routes` on which a connection stands. The routes are dialled one after another,
  * each next one as soon as the one before failed or has taken `staggerMs`. The body is sent once: Bun asks a request's
- * body stream for data only when the connection stands (`reference/bun.md` 2), and only the first that asks gets it.
+ * body stream for data only when the connection stands (docs/architecture.md), and only the first that asks gets it.
  */
 export async function deliver(routes: readonly Route[], parcel: Parcel, deps: DeliverDeps): Promise<Delivery> {
   const { promise: won, resolve: onWon } = Promise.withResolvers<void>();
@@ -102,14 +102,14 @@ class Cut implements EventListenerObject {
 
 /** One connection of a race, and the source of the body it sends. */
 class Dial {
-  /** Resolves with true once connected, with false once that has failed. Never rejects. */
-  readonly connecting: Promise<boolean>;
+  /** Resolves once it is connected, or that has failed. Never rejects. */
+  readonly connecting: Promise<void>;
   readonly response: Promise<Response>;
-  /** What went wrong, once `connecting` has resolved with false. */
+  /** What went wrong, once it has. */
   failure: Error = LOST_THE_RACE;
   private readonly cut: Cut;
   private readonly connectLimit: Timer;
-  private readonly settled: (connected: boolean) => void;
+  private readonly settled: () => void;
   private state: "dialling" | "connected" | "failed" = "dialling";
   private readonly caller: AbortSignal;
   private readonly body: Parcel["body"];
@@ -121,7 +121,7 @@ class Dial {
     private readonly race: Race,
     private readonly deps: DeliverDeps,
   ) {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.connecting = promise;
     this.settled = resolve;
     this.body = parcel.body;
@@ -154,7 +154,7 @@ class Dial {
     // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
     if (!this.caller.aborted && !isOwnShortage(error))
       this.deps.onRoute(this.route, connected ? "connected" : howFailed(error));
-    this.settled(connected);
+    this.settled();
   }
 
   /** The connection stands and asks for more of the body. */

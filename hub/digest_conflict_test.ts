@@ -56,11 +56,11 @@ test.each(CHATS)(
     expect(await say(fleet, chat, conversation("first", 1), "a")).toEqual([200, "a"]);
     for (let turn = 2; turn < 8; turn++)
       expect(await say(fleet, chat, conversation("first", turn))).toEqual([200, "a"]);
-    // Another one moves between the nodes that have the same, and not to the third.
+    // Another one goes where others have the same, and not to the third.
     expect(await say(fleet, chat, conversation("second", 1), "b")).toEqual([200, "b"]);
-    const nodes = new Set<unknown>();
-    for (let turn = 2; turn < 8; turn++) nodes.add((await say(fleet, chat, conversation("second", turn)))[1]);
-    expect([...nodes].toSorted()).toEqual(["b", "c"]);
+    for (let turn = 2; turn < 8; turn++) {
+      expect((await say(fleet, chat, conversation("second", turn)))[1]).toBeOneOf(["b", "c"]);
+    }
   },
 );
 

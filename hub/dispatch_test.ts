@@ -1,4 +1,4 @@
-/** The outcome table (DESIGN section 5), row by row, streamed and not, over real sockets. */
+/** The outcome table (`policy/failover.ts`), row by row, streamed and not, over real sockets. */
 import { expect, test } from "bun:test";
 import { chunk, type FakeNodeOptions, jsonResponse, STREAM_HEAD, startFakeNode } from "../shared/testing/fake_node.ts";
 import type { FakeFault } from "../shared/testing/fake_ollama.ts";
@@ -373,16 +373,14 @@ test("an Ollama older than 0.12.6, which answers 200 and an error line, is faile
 });
 
 test("three failures in a row degrade a node, and it gets no more work while another one can serve", async () => {
-  await using fleet = await startFleet({ nodes: ["a", "b"] });
-  fleet.ollama("b").refuse();
-  await fleet.hub.nodeThat("b", ({ ollama }) => !ollama.ok);
+  await using fleet = await startFleet({ ollamas: { b: { models: ["other"] } } });
   fleet.ollama("a").fault({ kind: "status", status: 500, times: 3 });
   for (const prompt of ["one", "two", "three"]) expect((await ask(fleet, false, { prompt })).status).toBe(503);
   const degraded = await fleet.hub.nodeThat("a", ({ status }) => status === "degraded");
   expect(degraded).toMatchObject({ failure_count: 3, reason: expect.stringContaining("3 failures in a row") });
 
-  await fleet.ollama("b").accept();
-  await fleet.hub.nodeThat("b", ({ status }) => status === "online");
+  fleet.ollama("b").setModels(["llama3"]);
+  await fleet.hub.nodeThat("b", ({ models }) => models.includes("llama3:latest"));
   const served = await Promise.all(Array.from({ length: 8 }, () => ask(fleet, false)));
   expect(served.map(({ headers }) => headers.get("x-node-id"))).toEqual(Array(8).fill("b"));
 });
@@ -449,7 +447,8 @@ test("a request that waits when the hub stops is told so", async () => {
   const running = ask(fleet, true);
   await fleet.hub.nodeThat("a", (node) => node.active_jobs === 1);
   const waiting = ask(fleet, true);
-  await eventually(async () => expect((await fetch(`${fleet.hub.url}/healthz`)).status).toBe(200));
+  const queue = async () => (await (await fetch(`${fleet.hub.url}/queue`)).json()) as { waiting: number };
+  await eventually(async () => expect((await queue()).waiting).toBe(1));
   await fleet.hub.drain();
   for (const got of await Promise.all([running, waiting])) {
     expect(got.status).toBe(503);

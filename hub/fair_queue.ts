@@ -33,6 +33,7 @@ export function createFairQueue<W extends Queued>() {
   /** The last tag given to each caller that waits. */
   const last = new Map<string, number>();
   const usersOf = new Map<string, Users>();
+  /** Waiters of each caller. */
   const counts = new Map<string, number>();
 
   /** The index behind all whose turn is not after `tag`. */
@@ -91,11 +92,6 @@ export function createFairQueue<W extends Queued>() {
   return {
     waiters: waiters as readonly W[],
 
-    /** Callers that wait here, and how many of one of them. */
-    get callers() {
-      return counts.size;
-    },
-
     /** Takes `waiter` in and returns its index. */
     insert(waiter: W): number {
       const { id, weight } = waiter.caller;
@@ -125,9 +121,12 @@ export function createFairQueue<W extends Queued>() {
       else counts.delete(id);
       if (!waiter.front) leaveUsers(waiter, served);
       let gap = index;
-      if (served && !waiter.front) {
-        // Who could go before its turn, because those before it wait for another node, moves nobody's time.
-        if (index === 0 || waiters[index - 1]?.front) now = Math.max(now, waiter.tag);
+      // Who goes before its turn, because those before it wait for another node, moves nobody's time. It takes a turn from
+      // others only where such wait behind it: a caller that was alone with them would else owe all of that to who comes next.
+      const inTurn = index === 0 || waiters[index - 1]?.front === true;
+      const charged = served && (inTurn || waiters.some((other, at) => at > index && other.caller.id !== id));
+      if (charged && !waiter.front) {
+        if (inTurn) now = Math.max(now, waiter.tag);
       } else if (!waiter.front && left > 0) {
         for (let behind = index + 1; behind < waiters.length; behind++) {
           if (waiters[behind]?.caller.id !== id) continue;
@@ -139,7 +138,7 @@ export function createFairQueue<W extends Queued>() {
       waiters.splice(gap, 1);
       if (left === 0) {
         // What it was ahead of its time it has not used.
-        if (!served || (last.get(id) ?? 0) <= now) last.delete(id);
+        if (!charged || (last.get(id) ?? 0) <= now) last.delete(id);
         usersOf.delete(id);
       }
       return index;

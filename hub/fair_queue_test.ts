@@ -52,6 +52,17 @@ test("a caller of weight three gets three turns for one", () => {
   expect(served.filter((turn) => turn === "b")).toHaveLength(9);
 });
 
+test("who was busy alone behind one that waits for another node owes nothing to who comes late", () => {
+  const queue = filled("head");
+  for (let round = 0; round < 20; round++) {
+    const pair = [one("a"), one("a")];
+    for (const each of pair) queue.insert(each);
+    for (const each of pair) queue.remove(each, true);
+  }
+  for (const turn of [...times("a", 3), ...times("b", 3)]) queue.insert(one(turn));
+  expect(order(queue)).toBe("head a b a b a b");
+});
+
 test("who comes late is not owed what went by, and who was busy owes nothing", () => {
   const queue = filled(...times("a", 50));
   serve(queue, 40);

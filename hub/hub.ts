@@ -58,7 +58,7 @@ export interface Hub extends Running {
   readonly joinTokens: JoinTokens;
 }
 
-/** Connect per address, and the head start of one family over the next (DESIGN section 6, RFC 8305 section 5). */
+/** Connect per address, and the head start of one family over the next (RFC 8305 section 5). */
 const DELIVERY_TIMES: DeliveryTimes = { connectMs: 2_000, staggerMs: 250 };
 /** Silence after which the dashboard marks a node and other nodes go before it; the user's own number. */
 const STALE_MS = 60_000;

@@ -62,7 +62,7 @@ export interface NodeFailure {
 }
 
 /** What of a request a refusal is worded with. */
-export interface Refused {
+export interface RefusedRequest {
   readonly id: string;
   /** The model as the client wrote it. */
   readonly model: string;
@@ -85,7 +85,7 @@ export interface Face {
    */
   readonly passesFailuresOn: boolean;
   /** The answer to a request that no node served. */
-  refuse(request: Refused, refusal: Refusal): HubAnswer;
+  refuse(request: RefusedRequest, refusal: Refusal): HubAnswer;
   /**
    * False when a whole answer with status 200 is none that Ollama gives on this route. `json` is undefined for one that
    * is not JSON; `contentType` is its label in lower case, or "".

@@ -18,7 +18,7 @@ function open(changes: Partial<Job> = {}, { loaded = true } = {}) {
   const node = newEntry("a", 0, clock.wall(), 1);
   node.knowsLoaded = true;
   if (loaded) node.loaded = new Set([MODEL]);
-  const reservation = takeSlot(node, MODEL, "id", clock, () => {});
+  const reservation = takeSlot(node, { model: MODEL, id: "id" }, { clock, usualMs: () => null, onChange: () => {} });
   const heard: string[] = [];
   const log = createRequestLog({ clock, keepPrompts: true, onFinish: () => {} });
   const job = jobFor(log, { deadlineAt: 1_800_000, signal: leaving.signal, ...changes });

@@ -15,14 +15,21 @@ export interface PlacementDeps {
   readonly conversations: Conversations;
 }
 
+/** The waiting room has no place for the job, or it has waited there for as long as it may. */
+export type LastLook = "no room" | "no time";
+
 /** What became of the job until now. */
-export interface History {
+interface History {
   /** Nodes at which it failed. */
   readonly tried: ReadonlySet<string>;
   /** It waits, or a node has had it. */
   readonly accepted: boolean;
   /** Milliseconds for which it has waited. */
   readonly waitedMs: number;
+  /** Milliseconds until it would wait in vain, whatever room there is. */
+  readonly restMs?: number;
+  /** Why it cannot wait, or not any longer: it takes what is free, or is refused. */
+  readonly lastLook?: LastLook | null;
 }
 
 const NEW: History = { tried: new Set(), accepted: false, waitedMs: 0 };
@@ -31,7 +38,7 @@ const NEW: History = { tried: new Set(), accepted: false, waitedMs: 0 };
 export function placement(
   job: Pick<Job, "key" | "needs" | "continuity" | "loadOptions">,
   { policy, registry, waitingRoom, conversations }: PlacementDeps,
-  { tried, accepted, waitedMs } = NEW,
+  { tried, accepted, waitedMs, restMs = Number.POSITIVE_INFINITY, lastLook = null }: History = NEW,
 ): Placement {
   const { key: model, needs, loadOptions = "" } = job;
   return {
@@ -44,7 +51,9 @@ export function placement(
     waiting: waitingRoom.waitingFor(model),
     accepted,
     waitedMs,
-    patienceMs: waitingRoom.timeoutMs,
+    patienceMs: lastLook !== null ? 0 : Math.min(waitingRoom.timeoutMs, waitedMs + restMs),
+    // Not where the room is full: an ejected node would get all that is too much.
+    takesLastResort: lastLook === "no time",
     expected: policy === "first-token" ? registry.expected(model) : null,
     loadOptions,
     lastNode: conversations.lastNodeOf(job),

@@ -4,9 +4,10 @@ import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import { isStatus, noStatus, withoutWords, wordsIn } from "./error_words.ts";
 import { errorIn } from "./faces/answer_body.ts";
+import { writingMsIn } from "./faces/ndjson.ts";
 import type { Route } from "./fleet/node_record.ts";
 import type { AttemptOutcome } from "./forward.ts";
-import type { Face, Job } from "./job.ts";
+import type { Face, Job, StreamEnd } from "./job.ts";
 import { AttemptError, type ByteSource, type Line } from "./line.ts";
 import { headersFromNode } from "./node_headers.ts";
 import { readAnswer, readErrorLine } from "./policy/failover.ts";
@@ -20,8 +21,10 @@ export interface Answer {
   readonly bytes: Uint8Array;
   /** Where the rest of a stream comes from; null when `bytes` is all. */
   readonly rest: ByteSource | null;
-  /** The first frames of a stream have the first token: an empty prompt is answered at once, and brings none. */
+  /** It has a token, or the first frames of a stream have: an empty prompt is answered at once, and brings none. */
   readonly hasToken?: boolean;
+  /** Of a whole answer: milliseconds for which its tokens were written; null where it does not tell. */
+  readonly writingMs?: number | null;
   /** The body of a whole JSON answer. */
   readonly json?: unknown;
 }
@@ -55,7 +58,7 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   if (started.ended) {
     const whole = wholeAnswer(job, head, started.bytes);
     const end = job.face.framing.readWhole(whole.json);
-    if (end.kind !== "error") return { kind: "answer", ...from, answer: whole };
+    if (end.kind !== "error") return { kind: "answer", ...from, answer: { ...whole, ...firstTokenOf(whole, end) } };
     return readStatus(job, from, asStatus(job, end.message), end.message, null);
   }
   // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over. Before
@@ -66,6 +69,11 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   if (early.kind !== "error" || readErrorLine(early.message).kind === "rejected")
     return { kind: "answer", ...from, answer };
   return readStatus(job, from, asStatus(job, early.message), early.message, null);
+}
+
+/** What a whole answer that ended so tells of its first token. */
+function firstTokenOf({ json }: Answer, end: StreamEnd): Pick<Answer, "hasToken" | "writingMs"> {
+  return { hasToken: end.kind === "done" && (end.completionTokens ?? 0) > 0, writingMs: writingMsIn(json) };
 }
 
 /** What the agent said instead of its Ollama is for the hub: a client gets it in the words and shape of its route. */
@@ -170,7 +178,8 @@ export function append(bytes: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBu
   return joined;
 }
 
-function declineReason(headers: Headers): DeclineReason | null {
+/** Why a node handed a request back without having asked its Ollama; null where it did ask. */
+export function declineReason(headers: Headers): DeclineReason | null {
   const value = headers.get(HEADERS.declined);
   return DECLINE_REASONS.find((reason) => reason === value) ?? null;
 }

@@ -25,6 +25,7 @@ import { isOther, placeFactsOf } from "./fleet/place_facts.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./fleet/reservation.ts";
 import { createServiceTimes } from "./fleet/service_times.ts";
 import * as ejection from "./policy/ejection.ts";
+import { fitKey } from "./policy/eligibility.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import * as pace from "./policy/pace.ts";
@@ -53,6 +54,8 @@ export type Registry = ReturnType<typeof createRegistry>;
 const DISBELIEF_MS = 60_000;
 /** Milliseconds for which a model is not asked of a node whose memory it did not fit. */
 const UNFIT_MS = 600_000;
+/** What did not fit, remembered of each node at most. */
+const MOST_UNFIT = 100;
 /** Milliseconds a node that said it is busy is left alone, unless it said how long. */
 const REST_MS = 1_000;
 
@@ -236,7 +239,11 @@ export function createRegistry(options: RegistryOptions) {
       node.lastPicked = ++picks;
       if (!slot) return { ...NO_RESERVATION, release: watchNode(node) };
       if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
-      const reservation = takeSlot(node, model, requestId, clock, () => changed(node));
+      const reservation = takeSlot(
+        node,
+        { model, id: requestId, loadOptions },
+        { clock, usualMs: (each) => expectations.of(each)?.firstTokenMs ?? null, onChange: () => changed(node) },
+      );
       if (model !== ANY_MODEL) node.pace = pace.afterUse(node.pace, model, loadOptions, clock.now());
       return reservation;
     },
@@ -286,15 +293,24 @@ export function createRegistry(options: RegistryOptions) {
       nodes.get(id)?.disbelieved.set(model, clock.now() + DISBELIEF_MS);
     },
 
-    /** The model did not fit the node's memory. */
-    unfit(id: string, model: ModelKey): void {
-      nodes.get(id)?.unfit.set(model, clock.now() + UNFIT_MS);
+    /** The model did not fit the node's memory with these load options. */
+    unfit(id: string, model: ModelKey, loadOptions = ""): void {
+      const unfit = nodes.get(id)?.unfit;
+      if (!unfit) return;
+      // The newest last: clients make up options.
+      const key = fitKey(model, loadOptions);
+      unfit.delete(key);
+      unfit.set(key, clock.now() + UNFIT_MS);
+      const [oldest] = unfit.keys();
+      if (unfit.size > MOST_UNFIT && oldest !== undefined) unfit.delete(oldest);
     },
 
     /** The model was put there just now: what was believed of it before holds no more. */
     arrived(id: string, model: ModelKey): void {
-      nodes.get(id)?.disbelieved.delete(model);
-      nodes.get(id)?.unfit.delete(model);
+      const node = nodes.get(id);
+      node?.disbelieved.delete(model);
+      for (const key of node?.unfit.keys() ?? [])
+        if (key === model || key.startsWith(`${model} `)) node?.unfit.delete(key);
     },
 
     /** The node said it has no room: it is left alone for `ms` milliseconds. */

@@ -3,9 +3,10 @@ import { expect, test } from "bun:test";
 import { modelKey } from "../shared/model_name.ts";
 import { type HeartbeatBody, heartbeat } from "../shared/protocol.ts";
 import { fakeClock } from "../shared/testing/fake_clock.ts";
+import { whyNot } from "./policy/eligibility.ts";
 import { createRegistry } from "./registry.ts";
 import { fakeFleet, health, heartbeatBody } from "./testing/fake_fleet.ts";
-import { LIMITS, MODEL } from "./testing/node_facts.ts";
+import { LIMITS, MODEL, placement } from "./testing/node_facts.ts";
 
 const disk = (name: string, digest = "x") => ({ name, digest, size: 1, modified_at: "2026-01-01T00:00:00Z" });
 const memory = (name: string) => ({ ...disk(name), size_vram: 1, expires_at: "2026-01-01T00:00:00Z" });
@@ -183,4 +184,20 @@ test("what a node said to be loading is forgotten with its next heartbeat once n
   reservation.release();
   beat({ loaded: [] });
   expect([...node().loading]).toEqual([]);
+});
+
+test("a context that was too large for a node's memory keeps no other request for the model from it", () => {
+  const { registry, beat, node } = fakeFleet();
+  beat();
+  const request = (loadOptions: string) => ({ ...placement(), loadOptions });
+  const reason = (loadOptions: string) => whyNot(node(), request(loadOptions), registry.now(), LIMITS);
+  registry.unfit("a", MODEL, "num_ctx 131072");
+  expect([reason(""), reason("num_ctx 8192"), reason("num_ctx 131072")]).toEqual([null, null, "model does not fit"]);
+  for (let times = 0; times < 1000; times++) registry.unfit("a", MODEL, `num_ctx ${times}`);
+  expect(node().unfit.size).toBe(100);
+  // What does not fit as it is does not fit with any context.
+  registry.unfit("a", MODEL);
+  expect(reason("num_ctx 8192")).toBe("model does not fit");
+  registry.arrived("a", MODEL);
+  expect(node().unfit.size).toBe(0);
 });

@@ -12,7 +12,7 @@ export interface RetriesDeps {
 }
 
 /** One request's part in the budget, given back when it has its answer. */
-export interface OpenRetries extends Disposable {
+interface OpenRetries extends Disposable {
   /** True when the request may be placed on another node after `failures`. */
   mayFollow(failures: readonly Failed[]): boolean;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { startFleet } from "../shared/testing/start_fleet.ts";
+import { eventually } from "../shared/testing/start_hub.ts";
 import type { Failed } from "./forward.ts";
 import type { FailureKind } from "./policy/failover.ts";
 import { createRequestLog, type RequestRecord } from "./request_log.ts";
@@ -106,7 +107,9 @@ test("killing one of four nodes with 80 requests under way loses none of them", 
     const response = await fleet.hub.job({ model: "llama3", prompt: `request ${index}`, stream: index % 2 === 0 });
     return { status: response.status, text: await response.text() };
   });
-  while (ids.some((id) => fleet.ollama(id).counters.running < 20)) await Bun.sleep(5);
+  await eventually(() => {
+    for (const id of ids) expect([id, fleet.ollama(id).counters.running]).toEqual([id, 20]);
+  });
   await fleet.node("a").kill();
   for (const { status, text } of await Promise.all(asked)) {
     expect(status).toBe(200);

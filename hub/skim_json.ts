@@ -107,7 +107,8 @@ function outline(value: Uint8Array, depth: number): unknown {
 
 /**
  * Goes through the entries of the object or array that begins at `start`, in their order; an array's have the key "".
- * Those of an object whose name, between the indexes it gets, `wanted` does not want are passed over. Returns the index behind its end; NO_END where it has none, or BEYOND.
+ * Those of an object whose name, between the indexes it gets, `wanted` does not want are passed over. Returns the index
+ * behind its end; NO_END where it has none, or BEYOND.
  */
 function eachEntry(
   bytes: Uint8Array,

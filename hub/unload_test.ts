@@ -95,12 +95,16 @@ test("a node that went away with the model in memory is no reason to refuse", as
 });
 
 test("nodes that are full unload all the same, and their generations go on to the end", async () => {
-  await using fleet = await startFleet({ slots: 1, ollama: { firstTokenMs: 500 } });
-  const running = [0, 1].map(() => post(fleet, "/api/generate", { prompt: "hi", stream: false }));
+  await using fleet = await startFleet({ slots: 1, ollama: { firstTokenMs: 2_000 } });
+  let ended = 0;
+  const running = [0, 1].map(() =>
+    post(fleet, "/api/generate", { prompt: "hi", stream: false }).finally(() => {
+      ended++;
+    }),
+  );
   for (const id of ["a", "b"]) await fleet.hub.nodeThat(id, ({ active_jobs }) => active_jobs === 1);
-  const startedAt = performance.now();
   expect((await post(fleet, "/api/generate", { keep_alive: 0 })).status).toBe(200);
-  expect(performance.now() - startedAt).toBeLessThan(400);
+  expect(ended).toBe(0);
   for (const answer of await Promise.all(running))
     expect(await answer.json()).toMatchObject({ done: true, response: expect.any(String) });
 });
@@ -127,8 +131,9 @@ test.each([
 
 test("a load that fails at one node is done by another", async () => {
   await using fleet = await startFleet({ ollama: { loaded: [] } });
-  for (const id of ["a", "b"]) fleet.ollama(id).fault({ kind: "outOfMemory", times: id === "a" ? 1 : 0 });
-  fleet.ollama("b").clearFaults();
-  const headers = await post(fleet, "/api/chat", {});
-  expect(await headers.json()).toMatchObject({ done_reason: "load" });
+  fleet.ollama("a").fault({ kind: "outOfMemory" });
+  const answer = await post(fleet, "/api/chat", {});
+  expect(await answer.json()).toMatchObject({ done_reason: "load" });
+  const [logged] = await fleet.hub.logs(1);
+  expect(logged?.attempts.map(({ node_id, outcome }) => `${node_id} ${outcome}`)).toEqual(["a out_of_memory", "b ok"]);
 });

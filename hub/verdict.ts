@@ -2,7 +2,7 @@
 import { isSameSpelling } from "../shared/model_name.ts";
 import { withoutQuery } from "../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST, PATHS } from "../shared/protocol.ts";
-import type { NodeRecord } from "./fleet/node_record.ts";
+import type { NodeRecord, Route } from "./fleet/node_record.ts";
 import type { Reservation } from "./fleet/reservation.ts";
 import type { AttemptOutcome, Failed } from "./forward.ts";
 import type { Job } from "./job.ts";
@@ -10,17 +10,54 @@ import { type FailureKind, RULES, readErrorLine } from "./policy/failover.ts";
 import type { Answer } from "./read_answer.ts";
 import type { Registry } from "./registry.ts";
 import type { RelayEnd } from "./relay.ts";
+import type { AttemptRecord } from "./request_log.ts";
 
 /** Writes the attempt into the request's story. */
 export function recordAttempt(job: Job, node: NodeRecord, outcome: AttemptOutcome, ms: number): void {
-  job.record.attempted({
-    node_id: node.id,
-    ip_version: outcome.route?.family ?? null,
-    node_url: outcome.route ? outcome.route.origin + withoutQuery(job.path) : null,
-    outcome: outcome.kind === "answer" ? "ok" : outcome.kind === "failed" ? outcome.failure : outcome.kind,
-    error: outcome.kind === "failed" ? outcome.message : null,
+  const kind = outcome.kind === "answer" ? "ok" : outcome.kind === "failed" ? outcome.failure : outcome.kind;
+  const error = outcome.kind === "failed" ? outcome.message : null;
+  job.record.attempted(attemptOf(node.id, outcome.route, job.path, { outcome: kind, error, ms }));
+}
+
+/** What is written down of an attempt at `path` of a node, which took `ms` milliseconds; `route` is null where none connected. */
+export function attemptOf(
+  nodeId: string,
+  route: Route | null,
+  path: string,
+  { outcome, error, ms }: { readonly outcome: string; readonly error: string | null; readonly ms: number },
+): AttemptRecord {
+  return {
+    node_id: nodeId,
+    ip_version: route?.family ?? null,
+    node_url: route ? route.origin + withoutQuery(path) : null,
+    outcome,
+    error,
     duration_ms: Math.round(ms * 10) / 10,
-  });
+  };
+}
+
+/** What the attempt's first token, `ms` after it was sent, tells of the node's pace, or that none came for so long. */
+export function learnFromFirstToken(
+  job: Job,
+  outcome: AttemptOutcome,
+  reservation: Reservation,
+  ms: number,
+  registry: Registry,
+): void {
+  if (outcome.kind === "answer") {
+    const { hasToken = false, writingMs = null } = outcome.answer;
+    // Of a whole answer the time it was written in has to be told: it comes when all of it is.
+    const isTold = job.stream || writingMs !== null;
+    reservation.answered(isTold ? Math.max(0, ms - (writingMs ?? 0)) : null, hasToken);
+  } else if (outcome.kind === "cancelled" || (outcome.kind === "failed" && outcome.failure === "first_byte_timeout")) {
+    reservation.unanswered(ms, job.stream ? ms : ms * usualPart(job, registry));
+  }
+}
+
+/** The part that the first token usually has of a whole answer's time. */
+function usualPart({ key }: Job, registry: Registry): number {
+  const expected = registry.expected(key);
+  return expected === null ? 0 : expected.firstTokenMs / Math.max(1, expected.serviceMs);
 }
 
 /** What a failed attempt means for the node's place in the fleet. Answers are judged when they are whole. */
@@ -36,7 +73,7 @@ export function learnFromFailure(job: Job, failed: Failed, registry: Registry): 
       return;
     }
     case "out_of_memory":
-      return registry.unfit(nodeId, job.key);
+      return registry.unfit(nodeId, job.key, job.loadOptions);
     case "busy":
       return registry.rest(nodeId, failed.restMs ?? null);
     case "declined":
@@ -93,7 +130,7 @@ export function learnFromEnd(
 /** Ollama ended a stream with an error of its own: read like the same error before the stream. */
 function learnFromErrorLine(job: Job, nodeId: string, message: string, registry: Registry): void {
   const { kind } = readErrorLine(message);
-  if (kind === "out_of_memory") registry.unfit(nodeId, job.key);
+  if (kind === "out_of_memory") registry.unfit(nodeId, job.key, job.loadOptions);
   else if (kind !== "rejected") registry.failed(nodeId, message, suspectOf(job, kind));
   job.record.brokeOff(nodeId, kind, message);
 }

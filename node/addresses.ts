@@ -1,6 +1,6 @@
 /** Which of this machine's addresses the node tells the hub: at most one of each family. */
 import { networkInterfaces } from "node:os";
-import { type Address, type Family, parseAddress, type Scope, scopeOf } from "../shared/address.ts";
+import { type Address, type Family, groupsOf, parseAddress, type Scope, scopeOf } from "../shared/address.ts";
 import type { Advertise } from "./config.ts";
 
 /** An address of a network interface. */
@@ -67,18 +67,9 @@ function lastingTwin(outbound: Address, candidates: readonly InterfaceAddress[])
   return twin?.address ?? null;
 }
 
-/** The first four groups of an IPv6 address, each without leading zeros. */
+/** The network of an IPv6 address, to be compared. */
 function prefix64(text: string): string {
-  return groups(text).slice(0, 4).join(":");
-}
-
-function groups(text: string): string[] {
-  const [bare = ""] = text.split("%", 1);
-  const [head = "", tail] = bare.split("::", 2);
-  const before = head === "" ? [] : head.split(":");
-  if (tail === undefined) return before;
-  const after = tail === "" ? [] : tail.split(":");
-  return [...before, ...Array<string>(8 - before.length - after.length).fill("0"), ...after];
+  return groupsOf(text).slice(0, 4).join(":");
 }
 
 export interface AddressSources {

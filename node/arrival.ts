@@ -15,6 +15,7 @@ export function isTicketed({ bodyHash }: Arrival, bytes: Uint8Array): boolean {
   return bodyHash === null || hashOf(bytes) === bodyHash;
 }
 
+/** What is said of a body that its ticket is not for. */
 export const OTHER_BODY = "the ticket is for another body";
 
 /** The whole body; "gone" when it broke off, "too_large" as soon as it is known to have more than `limit` bytes. */

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { HEADERS } from "../shared/protocol.ts";
 import { expectedText, type FakeOllama, type FakeOllamaOptions } from "../shared/testing/fake_ollama.ts";
-import type { StartNodeOptions, TestNode } from "../shared/testing/start_node.ts";
-import { healthOf, job, postExecute, startNodeWithOllama, wholeText } from "./testing/node_with_ollama.ts";
+import type { StartNodeOptions } from "../shared/testing/start_node.ts";
+import { healthOf, idle, job, postExecute, startNodeWithOllama, wholeText } from "./testing/node_with_ollama.ts";
 import { until } from "./testing/until.ts";
 
 const toEnd: (() => Promise<void>)[] = [];
@@ -18,11 +18,6 @@ async function start(ollamaOptions: FakeOllamaOptions = {}, nodeOptions: StartNo
 }
 
 const generations = (ollama: FakeOllama) => ollama.seen.filter(({ path }) => path === "/api/generate").length;
-
-async function idle(node: TestNode, ollama: FakeOllama) {
-  await until("Ollama has stopped working", () => ollama.counters.running + ollama.counters.waiting === 0);
-  expect((await healthOf(node)).running).toBe(0);
-}
 
 describe("POST /execute", () => {
   test("a stream comes whole, with Ollama's status and type, options under options", async () => {

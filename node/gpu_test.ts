@@ -80,8 +80,8 @@ describe("createGpuReader", () => {
     expect(asked).toEqual(["nvidia-smi", "nvidia-smi"]);
   });
 
-  test("a machine without the tools has no graphics processor and no error", async () => {
-    const gpus = await createGpuReader(fakeClock())();
-    expect(Array.isArray(gpus)).toBe(true);
+  const hasTool = ["nvidia-smi", "rocm-smi"].some((tool) => Bun.which(tool) !== null);
+  test.skipIf(hasTool)("a machine without the tools has no graphics processor and no error", async () => {
+    expect(await createGpuReader(fakeClock())()).toEqual([]);
   });
 });

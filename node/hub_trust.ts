@@ -1,9 +1,8 @@
 /** Which hub this node trusts: the key it met first, or the one its join token names, kept over restarts. */
-import { createHash, createHmac } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../shared/errors.ts";
 import { hashOf, type Identity, isFollower, keyId, PUBLIC_KEY, verify } from "../shared/identity.ts";
-import { type JoinToken, joinText } from "../shared/join_token.ts";
+import { hashOfSecret, type JoinToken, joinProof } from "../shared/join_token.ts";
 import { parseJson } from "../shared/json.ts";
 import { HEADERS, type HeartbeatAnswer, type HeartbeatBody, PATHS } from "../shared/protocol.ts";
 import { answerText, CHALLENGE, heartbeatText, proofText } from "../shared/signed_text.ts";
@@ -124,8 +123,7 @@ export function createHubTrust(deps: HubTrustDeps): HubTrust {
       const headers = { [HEADERS.signature]: identity.sign(signed), [HEADERS.challenge]: challenge };
       if (joinToken === null) return headers;
       // The secret itself never crosses the wire.
-      const secret = createHash("sha256").update(joinToken.secret).digest();
-      const proof = createHmac("sha256", secret).update(joinText(signed)).digest("base64url");
+      const proof = joinProof(hashOfSecret(joinToken.secret), signed).toString("base64url");
       return { ...headers, [HEADERS.joinToken]: `${joinToken.id}.${proof}` };
     },
     learn(answer, seq) {

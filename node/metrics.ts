@@ -1,6 +1,6 @@
 /** The node's figures for Prometheus: what is counted of requests and heartbeats, and how it is at the scrape. */
 import type { Clock } from "../shared/clock.ts";
-import { createMetrics } from "../shared/metrics.ts";
+import { createMetrics, REQUEST_SECONDS } from "../shared/metrics.ts";
 import type { Gpu } from "../shared/protocol.ts";
 import type { HeartbeatOutcome } from "./hub_client.ts";
 import type { OllamaState } from "./ollama_state.ts";
@@ -14,9 +14,6 @@ export interface NodeMetricsDeps {
   /** As the last heartbeat said. */
   readonly gpus: () => readonly Gpu[];
 }
-
-/** Upper bounds in seconds, as the hub has them. */
-const DURATION = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500];
 
 export type NodeMetrics = ReturnType<typeof createNodeMetrics>;
 
@@ -32,7 +29,7 @@ export function createNodeMetrics({ clock, slots, ollama, gpus }: NodeMetricsDep
     "agent_request_duration_seconds",
     "From the arrival of a request to the last byte of its answer, by kind.",
     ["kind"],
-    DURATION,
+    REQUEST_SECONDS,
   );
   const heartbeats = metrics.counter(
     "agent_heartbeats_total",

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { HEADERS } from "../shared/protocol.ts";
-import type { FakeOllama, FakeOllamaOptions } from "../shared/testing/fake_ollama.ts";
+import type { FakeOllamaOptions } from "../shared/testing/fake_ollama.ts";
 import type { StartNodeOptions, TestNode } from "../shared/testing/start_node.ts";
-import { healthOf, startNodeWithOllama } from "./testing/node_with_ollama.ts";
+import { healthOf, idle, startNodeWithOllama } from "./testing/node_with_ollama.ts";
 import { startStubHub } from "./testing/stub_hub.ts";
 import { until } from "./testing/until.ts";
 
@@ -32,11 +32,6 @@ function ask(node: TestNode, path: string, more: object, signal?: AbortSignal): 
     body: JSON.stringify({ model: "llama3", ...more }),
     ...(signal === undefined ? {} : { signal }),
   });
-}
-
-async function idle(node: TestNode, ollama: FakeOllama) {
-  await until("Ollama has stopped working", () => ollama.counters.running + ollama.counters.waiting === 0);
-  expect((await healthOf(node)).running).toBe(0);
 }
 
 describe.each(ROUTES)("%s through the node", (path, body) => {
@@ -141,8 +136,7 @@ describe("the model of an inference request", () => {
     caller.abort();
     await answer;
     await until("Ollama noticed", () => ollama.counters.aborted === 1);
-    await Bun.sleep(20);
-    expect((await healthOf(node)).running).toBe(0);
+    await idle(node, ollama);
   });
 });
 

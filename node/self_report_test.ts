@@ -48,7 +48,7 @@ describe("createSelfReport", () => {
     const driver = Promise.withResolvers<Gpu[]>();
     const { clock, report } = start(() => driver.promise);
     let first: unknown;
-    report(1).then((body) => {
+    void report(1).then((body) => {
       first = body.gpu;
     });
     await clock.advance(999);

@@ -21,7 +21,7 @@ describe("slots", () => {
     const { clock, slots } = start(1);
     await slots.take("a", never);
     let answer: unknown = "waiting";
-    slots.take("b", never).then((slot) => {
+    void slots.take("b", never).then((slot) => {
       answer = slot;
     });
     await clock.advance(999);
@@ -35,8 +35,8 @@ describe("slots", () => {
     const { clock, slots } = start(1);
     const first = await slots.take("a", never);
     const order: string[] = [];
-    slots.take("b", never).then((slot) => order.push(slot ? "b" : "b left"));
-    slots.take("c", never).then((slot) => order.push(slot ? "c" : "c left"));
+    void slots.take("b", never).then((slot) => order.push(slot ? "b" : "b left"));
+    void slots.take("c", never).then((slot) => order.push(slot ? "c" : "c left"));
     first?.release();
     await clock.advance(0);
     expect(order).toEqual(["b"]);
@@ -89,7 +89,7 @@ describe("slots", () => {
     const first = await slots.take("a", never);
     const second = slots.take("b", never);
     let idle = false;
-    slots.whenIdle().then(() => {
+    void slots.whenIdle().then(() => {
       idle = true;
     });
     first?.release();

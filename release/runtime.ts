@@ -49,7 +49,7 @@ export async function fetchRuntime(target: Target): Promise<Runtime> {
 }
 
 /** Of a file, as lock files write it. */
-export async function integrityOf(path: string): Promise<string> {
+async function integrityOf(path: string): Promise<string> {
   const hash = new Bun.CryptoHasher("sha512");
   for await (const piece of Bun.file(path).stream()) hash.update(piece);
   return `sha512-${hash.digest("base64")}`;

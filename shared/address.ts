@@ -39,6 +39,15 @@ function hexGroups(dottedQuad: string): string {
   return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
+/** The eight groups of a canonical IPv6 address, without its zone. */
+export function groupsOf(text: string): number[] {
+  const [head = "", tail] = text.replace(/%.*/, "").split("::");
+  const numbers = (part: string) => (part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16)));
+  const [before, after] = [numbers(head), numbers(tail ?? "")];
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  return [...before, ...Array<number>(zeros).fill(0), ...after];
+}
+
 /** Where `address` is valid (RFC 1918, 3927, 4193, 4291, 6598). */
 export function scopeOf(address: Address): Scope {
   return address.family === "IPv4" ? scopeOfIPv4(address.text) : scopeOfIPv6(address.text);

@@ -1,6 +1,7 @@
 /** In which order a node's addresses are dialled: the preferred family first, what did not answer at the back. */
 import type { Family } from "./address.ts";
 
+/** What `IP_PREFERENCE` may be: which family goes first, or is the only one. */
 export const IP_PREFERENCES = ["ipv6", "ipv4", "ipv6-only", "ipv4-only"] as const;
 export type IpPreference = (typeof IP_PREFERENCES)[number];
 

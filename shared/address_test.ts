@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { canBeDialled, type Family, originOf, parseAddress, type Scope, scopeOf } from "./address.ts";
+import { canBeDialled, type Family, groupsOf, originOf, parseAddress, type Scope, scopeOf } from "./address.ts";
 
 function address(text: string) {
   const parsed = parseAddress(text);
@@ -131,4 +131,14 @@ test.each(["fd00::1%eth0", "2001:db8::1%eth0"])("%s is not dialled: no URL can n
 test("an origin has the brackets IPv6 needs", () => {
   expect(originOf(address("192.0.2.1"), 8001)).toBe("http://192.0.2.1:8001");
   expect(originOf(address("2001:db8::1"), 8001)).toBe("http://[2001:db8::1]:8001");
+});
+
+test.each<[text: string, groups: number[]]>([
+  ["::", [0, 0, 0, 0, 0, 0, 0, 0]],
+  ["::1", [0, 0, 0, 0, 0, 0, 0, 1]],
+  ["2001:db8::", [0x2001, 0xdb8, 0, 0, 0, 0, 0, 0]],
+  ["fe80::1:2%eth0", [0xfe80, 0, 0, 0, 0, 0, 1, 2]],
+  ["1:2:3:4:5:6:7:8", [1, 2, 3, 4, 5, 6, 7, 8]],
+])("%s has the groups %j", (text, groups) => {
+  expect(groupsOf(text)).toEqual(groups);
 });

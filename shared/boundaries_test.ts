@@ -19,15 +19,18 @@ interface Source {
   readonly imports: readonly Import[];
 }
 
-const sources: readonly Source[] = ["hub", "node", "shared"].flatMap((folder) =>
-  readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })
+const sources: readonly Source[] = ["hub", "node", "shared"].flatMap((folder) => read(folder));
+
+/** Every source file in `folder`. */
+function read(folder: string): Source[] {
+  return readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })
     .map((name) => path.posix.join(folder, name.replaceAll(path.sep, "/")))
     .filter((file) => file.endsWith(".ts"))
     .map((file) => {
       const text = readFileSync(path.join(ROOT, file), "utf8");
       return { file, text, imports: importsOf(text, file) };
-    }),
-);
+    });
+}
 
 /** Every import and re-export, static or dynamic, of `text`, a file at `file`. */
 function importsOf(text: string, file: string): Import[] {
@@ -191,6 +194,28 @@ test("no two product files import each other's values in a circle", () => {
   };
   for (const file of graph.keys()) visit(file, []);
   expect(circles).toEqual([]);
+});
+
+test("every value that a file exports is imported by another one", () => {
+  const used = new Set<string>();
+  const elsewhere = ["bench", "docs", "release"].flatMap((folder) => read(folder));
+  for (const { file, text } of [...sources, ...elsewhere]) {
+    for (const [, names = "", target = ""] of text.matchAll(/\{([^{}]*)\}\s*from\s*"([^"]+)"/g)) {
+      for (const name of names.matchAll(/(?:type )?(\w+)(?: as \w+)?/g))
+        used.add(`${resolve(target, file)} ${name[1]}`);
+    }
+    for (const [, target = ""] of text.matchAll(/\* as \w+ from "([^"]+)"/g)) used.add(`${resolve(target, file)} *`);
+  }
+  const unused = product.flatMap(({ file, text }) => {
+    const names = Array.from(
+      text.matchAll(/^export (?:async )?(?:const|class|function\*?) (\w+)/gm),
+      ([, name]) => name,
+    );
+    return names
+      .filter((name) => !used.has(`${file} ${name}`) && !used.has(`${file} *`))
+      .map((name) => `${file} ${name}`);
+  });
+  expect(unused).toEqual([]);
 });
 
 test("nothing of the product imports test equipment", () => {

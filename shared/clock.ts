@@ -9,6 +9,7 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
+/** The clock of this machine. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => new Date(),

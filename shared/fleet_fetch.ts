@@ -95,7 +95,7 @@ function fingerprintOf(pem: string): string | null {
   return found;
 }
 
-/** Error codes of Bun's fetch that prove that no connection stood, so nothing was delivered (`reference/bun.md` 2). */
+/** Error codes of Bun's fetch that prove that no connection stood, so nothing was delivered: as of Bun 1.4.5, measured. */
 const NOT_CONNECTED = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",

@@ -9,11 +9,10 @@ import {
   sign as signBytes,
   verify as verifyBytes,
 } from "node:crypto";
-import { chmodSync, linkSync, rmSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "./errors.ts";
-import { errorCode } from "./fleet_fetch.ts";
-import { readStateFile, writeBeside, writeStateFile } from "./state_file.ts";
+import { readOrMakeStateFile, readStateFile, writeStateFile } from "./state_file.ts";
 
 export interface Identity {
   /** The raw 32 bytes in base64url: 43 characters. */
@@ -35,23 +34,10 @@ export const PUBLIC_KEY = /^[A-Za-z0-9_-]{43}$/;
 export function loadIdentity(folder: string, name: string): Identity {
   const path = join(folder, `${name}.key`);
   try {
-    const known = readStateFile(path);
-    if (known !== null) return kept(path, known);
-    const { privateKey } = generateKeyPairSync("ed25519");
-    const beside = writeBeside(path, pemOf(privateKey));
-    try {
-      linkSync(beside, path);
-      return identityOf(privateKey);
-    } catch (error) {
-      // Another process of the same folder was first: its key is the one.
-      const theirs = errorCode(error) === "EEXIST" ? readStateFile(path) : null;
-      if (theirs !== null) return kept(path, theirs);
-      // A file system without links.
-      writeStateFile(path, pemOf(privateKey));
-      return identityOf(privateKey);
-    } finally {
-      rmSync(beside, { force: true });
-    }
+    return kept(
+      path,
+      readOrMakeStateFile(path, () => pemOf(generateKeyPairSync("ed25519").privateKey)),
+    );
   } catch (error) {
     if (error instanceof BadKey) throw error;
     const why = messageOf(error);

@@ -1,4 +1,5 @@
 /** Join tokens as people carry them from the hub to a node: which one, its secret, and which hub it is from. */
+import { createHash, createHmac } from "node:crypto";
 
 export interface JoinToken {
   readonly id: string;
@@ -20,7 +21,12 @@ export function writeJoinToken({ id, secret, hubId }: JoinToken): string {
   return `ohj1.${id}.${secret}.${hubId}`;
 }
 
-/** What the owner of a token shows to have it for one heartbeat: `signed` is what the node signed of that one. */
-export function joinText(signed: string): string {
-  return `ollama-connector join 1\n${signed}`;
+/** What the hub keeps of a token's secret. */
+export function hashOfSecret(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+/** What only who has the secret can show for one heartbeat: `signed` is what the node signed of that one. */
+export function joinProof(secretHash: Buffer, signed: string): Buffer {
+  return createHmac("sha256", secretHash).update(`ollama-connector join 1\n${signed}`).digest();
 }

@@ -30,7 +30,7 @@ export interface Program<Config> {
   start(config: Config, given: ReadonlySet<string>): Promise<Running & { readonly log: Logger }>;
 }
 
-/** The oldest Bun on which aborts, truncation and back-pressure work as this system needs (`reference/bun.md`). */
+/** The oldest Bun on which aborts, truncation and back-pressure work as this system needs. */
 const OLDEST_BUN = "1.4.5";
 
 /**

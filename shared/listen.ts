@@ -23,7 +23,7 @@ export interface ListenOptions {
 /**
  * Seconds without progress after which a connection is closed while a request is being read. It is the protection
  * against slow bodies, so it stays on; a route that answers slowly lifts it for its own request with
- * `server.timeout(request, 0)` once the body is there (`reference/bun.md` 4).
+ * `server.timeout(request, 0)` once the body is there.
  */
 export const IDLE_TIMEOUT_SECONDS = 30;
 
@@ -122,7 +122,7 @@ export function startListener(options: ListenOptions): Listener {
 
 /**
  * False for a request whose Host header makes `request.url` relative or unparsable. Hono would then take the first path
- * segment for the host and route `/x/nodes` as `/nodes` (`reference/bun.md` 12).
+ * segment for the host and route `/x/nodes` as `/nodes`.
  */
 function isRoutable(request: Request): boolean {
   // Two Host headers arrive as one with a comma; which of them counts, nobody knows.

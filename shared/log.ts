@@ -4,6 +4,7 @@ import pretty from "pino-pretty";
 
 export type { Logger };
 
+/** What `LOG_LEVEL` may be, from the most to the least that is said. */
 export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 

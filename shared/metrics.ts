@@ -5,7 +5,7 @@ import { type Counter, createCounter, createHistogram, type Histogram, type Line
 import { VERSION } from "./version.ts";
 
 /** Begins every name but those of the process, which are the same in all programs. */
-export const PREFIX = "ollama_connector_";
+const PREFIX = "ollama_connector_";
 
 /** The label of what has no name of its own here: a model nobody lists, a node that was forgotten. */
 export const OTHER = "other";
@@ -23,6 +23,12 @@ export interface MetricsOptions {
   /** Which of the two programs this is. */
   readonly role: "hub" | "node";
 }
+
+/**
+ * Upper bounds in seconds for how long requests take, the same for hub and node: a cold load takes minutes, and so does a
+ * whole answer of a CPU.
+ */
+export const REQUEST_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500];
 
 /** Media type of the text. */
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";

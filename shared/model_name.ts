@@ -68,7 +68,7 @@ const PART = /^[a-z0-9_][a-z0-9_.-]{0,79}$/i;
 const NAMESPACE = /^[a-z0-9_][a-z0-9_-]{0,79}$/i;
 const HOST = /^[a-z0-9_][a-z0-9_.:-]{0,349}$/i;
 
-/** False for what Ollama refuses as "invalid model name" (`reference/ollama-api.md` 2.9), and for "". */
+/** False for what Ollama refuses as "invalid model name", and for "". */
 export function isModelName(name: string): boolean {
   // Ollama wants one or the other.
   if (/cloud:local\s*$/i.test(name)) return false;

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ANY_MODEL, isCloudName, isModelName, isSameSpelling, modelKey, shortName } from "./model_name.ts";
 
-/** reference/ollama-api.md 2.9 */
+/** As Ollama reads names, each tried there. */
 test.each<[name: string, key: string, shown: string]>([
   ["llama3", "registry.ollama.ai/library/llama3:latest", "llama3:latest"],
   ["llama3:latest", "registry.ollama.ai/library/llama3:latest", "llama3:latest"],

@@ -1,5 +1,5 @@
 /** Which addresses are near: this machine, networks of one's own, and those that whoever runs the hub calls so. */
-import { type Address, isNearby, parseAddress, scopeOf } from "./address.ts";
+import { type Address, groupsOf, isNearby, parseAddress, scopeOf } from "./address.ts";
 
 interface Network {
   readonly family: Address["family"];
@@ -13,6 +13,7 @@ export interface Networks {
   readonly parsed: readonly Network[];
 }
 
+/** None at all. */
 export const NO_NETWORKS: Networks = { written: [], parsed: [] };
 
 /** Reads a comma list of networks. Throws an Error that names the bad entry and what would be right. */
@@ -60,8 +61,8 @@ export function sourceOf(address: Address | null): string {
   if (address === null) return "";
   if (address.family === "IPv4" || scopeOf(address) === "loopback") return address.text;
   const [, zone = ""] = /(%.*)$/.exec(address.text) ?? [];
-  const groups = bitsOf(address).slice(0, 64).match(/.{16}/g);
-  return `${groups?.map((group) => Number.parseInt(group, 2).toString(16)).join(":")}::/64${zone}`;
+  const network = groupsOf(address.text).slice(0, 4);
+  return `${network.map((group) => group.toString(16)).join(":")}::/64${zone}`;
 }
 
 function bitsOf({ family, text }: Address): string {
@@ -70,11 +71,9 @@ function bitsOf({ family, text }: Address): string {
       .split(".")
       .map((part) => toBits(Number(part), 8))
       .join("");
-  const [head = "", tail] = text.replace(/%.*/, "").split("::");
-  const groups = (part: string) => (part === "" ? [] : part.split(":"));
-  const [before, after] = [groups(head), groups(tail ?? "")];
-  const zeros: string[] = tail === undefined ? [] : new Array(8 - before.length - after.length).fill("0");
-  return [...before, ...zeros, ...after].map((group) => toBits(Number.parseInt(group, 16), 16)).join("");
+  return groupsOf(text)
+    .map((group) => toBits(group, 16))
+    .join("");
 }
 
 function toBits(value: number, length: number): string {

@@ -1,4 +1,4 @@
-/** Ollama's routes (`reference/ollama-api.md` 1): what the hub answers, and all that a node passes on to its Ollama. */
+/** Ollama's routes: what the hub answers, and all that a node passes on to its Ollama. */
 
 export type Method = "HEAD" | "GET" | "POST" | "DELETE";
 
@@ -21,6 +21,7 @@ export interface OllamaRoute {
   readonly kind: RouteKind;
 }
 
+/** All of them. */
 export const OLLAMA_ROUTES: readonly OllamaRoute[] = [
   { path: "/", methods: ["HEAD", "GET"], kind: "info" },
   { path: "/api/version", methods: ["HEAD", "GET"], kind: "info" },

@@ -4,6 +4,7 @@ import { parseAddress } from "./address.ts";
 import { PUBLIC_KEY } from "./identity.ts";
 import { diskModel, loadedModel, MOST_MODELS, modelName } from "./ollama_models.ts";
 
+/** Paths of one that the other calls. */
 export const PATHS = {
   /** hub */ healthz: "/healthz",
   /** hub */ heartbeat: "/nodes/heartbeat",
@@ -12,6 +13,7 @@ export const PATHS = {
   /** node: what follows is a path of its Ollama */ ollama: "/ollama",
 } as const;
 
+/** Names of headers, in lower case as fetch has them. */
 export const HEADERS = {
   requestId: "x-request-id",
   /** Hub to node: which node is meant; an agent of another name declines. On answers: which one it was. On heartbeats: whose. */
@@ -102,12 +104,14 @@ function isSmallJson(value: unknown): boolean {
 /** A ratio that strays outside 0 to 1 is a rounding of the agent's, not a reason to lose the node. */
 const ratio = z.number().transform((value) => Math.min(1, Math.max(0, value)));
 
+/** What a node says of its Ollama. */
 export const ollamaState = z.object({
   /** Whether the local Ollama answered lately. */
   ok: z.boolean(),
   version: z.string().max(64).nullish(),
 });
 
+/** One graphics processor. */
 export const gpu = z.object({
   name: z.string().max(128),
   /** Ratio 0 to 1. */
@@ -164,6 +168,7 @@ export const heartbeat = heartbeatFields.refine(
 export type Heartbeat = z.output<typeof heartbeat>;
 export type HeartbeatBody = z.input<typeof heartbeat>;
 
+/** The answer to `POST /nodes/heartbeat`. */
 export const heartbeatAnswer = z.object({
   node_id: z.string(),
   status: z.string(),

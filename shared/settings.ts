@@ -85,6 +85,7 @@ export function number(min: number, max: number, whole = false): (text: string) 
 /** A whole number from `min` to `max`. */
 export const wholeNumber = (min: number, max: number) => number(min, max, true);
 
+/** A port; 0 takes any free one. */
 export const portNumber = wholeNumber(0, 65535);
 
 /** 1/0, true/false, yes/no, on/off. */

@@ -4,6 +4,7 @@ import {
   fchownSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -54,16 +55,13 @@ export function stampOf(path: string): string {
   return stat === undefined ? "" : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
 }
 
-let written = 0;
-
 /**
  * Writes `text` to a new file beside `path` (0600) and returns its name; written by root, it belongs to whom the folder
  * belongs to. Throws when the folder cannot be written.
  */
-export function writeBeside(path: string, text: string): string {
+function writeBeside(path: string, text: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  written += 1;
-  const beside = `${path}.${crypto.randomUUID().slice(0, 8)}-${written}`;
+  const beside = `${path}.${crypto.randomUUID()}`;
   const file = openSync(beside, "wx", 0o600);
   try {
     writeSync(file, text);
@@ -93,6 +91,30 @@ function giveToOwnerOf(folder: string, file: number): void {
 /** Replaces the file at `path` (0600) by `text`: another process sees the old text or the new one. Throws as above. */
 export function writeStateFile(path: string, text: string): void {
   renameSync(writeBeside(path, text), path);
+}
+
+/**
+ * The text of the file at `path`; where there is none, it is written (0600) as `make` gives it. Of processes that do so at
+ * the same time one writes it and all get that text. Throws when it can be neither read nor written.
+ */
+export function readOrMakeStateFile(path: string, make: () => string): string {
+  const known = readStateFile(path);
+  if (known !== null) return known;
+  const text = make();
+  const beside = writeBeside(path, text);
+  try {
+    linkSync(beside, path);
+    return text;
+  } catch (error) {
+    // Another process was first: its text is the one.
+    const theirs = errorCode(error) === "EEXIST" ? readStateFile(path) : null;
+    if (theirs !== null) return theirs;
+    // A file system without links.
+    renameSync(beside, path);
+    return text;
+  } finally {
+    rmSync(beside, { force: true });
+  }
 }
 
 /** Milliseconds between two tries to get a lock, and until a command gives it up; a change takes ten or twenty. */

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { chownSync, mkdtempSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { readStateFile, stateFolder, whileLocked, writeStateFile } from "./state_file.ts";
+import { readOrMakeStateFile, readStateFile, stateFolder, whileLocked, writeStateFile } from "./state_file.ts";
 
 test.each([
   ["/set", { STATE_DIRECTORY: "/systemd", XDG_STATE_HOME: "/xdg" }, "/set"],
@@ -31,6 +31,24 @@ test.skipIf(process.getuid?.() !== 0)("what root writes belongs to whom the fold
   writeStateFile(join(folder, "keys.json"), "one");
   const { uid, gid, mode } = statSync(join(folder, "keys.json"));
   expect([uid, gid, mode & 0o777]).toEqual([65534, 65533, 0o600]);
+});
+
+test("a file is made once: who comes later gets the text that is there", () => {
+  const path = join(mkdtempSync(join(tmpdir(), "state-")), "a", "key");
+  expect(readOrMakeStateFile(path, () => "first")).toBe("first");
+  expect(readOrMakeStateFile(path, () => "second")).toBe("first");
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("who was overtaken while it made a file takes the other's, and leaves nothing of its own", () => {
+  const path = join(mkdtempSync(join(tmpdir(), "state-")), "key");
+  const overtaken = () => {
+    writeStateFile(path, "theirs");
+    return "ours";
+  };
+  expect(readOrMakeStateFile(path, overtaken)).toBe("theirs");
+  expect(readStateFile(path)).toBe("theirs");
+  expect(readdirSync(dirname(path))).toEqual(["key"]);
 });
 
 test("processes that change one file at the same time lose nothing, and leave no lock behind", async () => {

@@ -5,6 +5,7 @@ import manifest from "../package.json" with { type: "json" };
 declare const BUILD_COMMIT: string | undefined;
 declare const BUILD_DATE: string | undefined;
 
+/** As package.json has it. */
 export const VERSION: string = manifest.version;
 
 /** What `--version` prints after the name: in an executable, with commit and day. */

@@ -1,7 +1,7 @@
 /** What each caller has taken of what it may: a bounded table that forgets whoever was silent for longest. O(1) a look. */
 import type { Clock } from "../../shared/clock.ts";
 
-export interface Account {
+interface Account {
   /** Requests that may begin now; grows with time up to a minute's worth. */
   tokens: number;
   /** Monotonic ms at which `tokens` was right. */

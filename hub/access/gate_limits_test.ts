@@ -4,22 +4,15 @@ import type { FakeOllamaOptions } from "../../shared/testing/fake_ollama.ts";
 import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
 import { eventually } from "../../shared/testing/start_hub.ts";
 import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
-import { runCommand } from "../commands/command_line.ts";
+import { command, secretIn } from "../testing/typed.ts";
 
 /** A fleet with one slot whose hub has these keys, each `NAME --option …`; and their secrets by name. */
 async function closedFleet(keys: readonly string[], ollama: FakeOllamaOptions = {}) {
   const STATE_DIR = emptyStateFolder();
   const secrets: Record<string, string> = {};
   for (const words of ["test --admin", ...keys]) {
-    const printed: string[] = [];
-    const print = (text: string) => printed.push(text);
-    runCommand(["key", "add", ...words.split(" ")], {
-      environment: { STATE_DIR },
-      now: () => new Date(),
-      print,
-      complain: print,
-    });
-    secrets[words.split(" ")[0] ?? ""] = /ohk_[\w-]{43}/.exec(printed.join())?.[0] ?? "";
+    const [name = "", ...options] = words.split(" ");
+    secrets[name] = secretIn(command(STATE_DIR, "key", "add", name, ...options));
   }
   const key = secrets.test ?? "";
   const hub = { environment: { STATE_DIR, QUEUE_SIZE: "8" }, key };

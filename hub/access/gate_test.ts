@@ -4,23 +4,8 @@ import { zstdCompressSync } from "bun";
 import { startFleet } from "../../shared/testing/start_fleet.ts";
 import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
 import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
-import { runCommand } from "../commands/command_line.ts";
+import { command, secretIn } from "../testing/typed.ts";
 
-/** Runs `ollama-hub …` on this state folder and returns what it printed. Throws what it complained of. */
-function command(stateDir: string, ...args: string[]): string {
-  const printed: string[] = [];
-  const complaints: string[] = [];
-  const code = runCommand(args, {
-    environment: { STATE_DIR: stateDir },
-    now: () => new Date(),
-    print: (text) => printed.push(text),
-    complain: (text) => complaints.push(text),
-  });
-  if (code !== 0) throw new Error(complaints.join("\n"));
-  return printed.join("\n");
-}
-
-const secretIn = (printed: string) => /ohk_[\w-]{43}/.exec(printed)?.[0] ?? "";
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 const CHAT = { model: "llama3", messages: [{ role: "user", content: "x" }], stream: false };
 const JOB = { model: "llama3", prompt: "x", stream: false };

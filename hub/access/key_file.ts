@@ -1,11 +1,9 @@
 /** `STATE_DIR/keys.json`: the API keys as they are kept, of which only an HMAC is. What it is made with is `pepper`, beside it. */
 import { createHmac, randomBytes } from "node:crypto";
-import { linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeIssues } from "../../shared/errors.ts";
-import { errorCode } from "../../shared/fleet_fetch.ts";
-import { readStateFile, whileLocked, writeBeside, writeStateFile } from "../../shared/state_file.ts";
+import { readOrMakeStateFile, readStateFile, whileLocked, writeStateFile } from "../../shared/state_file.ts";
 import { KEY_ROLES } from "../policy/roles.ts";
 
 const most = (largest: number) => z.number().positive().max(largest).nullable().default(null);
@@ -71,28 +69,11 @@ export function changeKeys(folder: string, change: (keys: readonly StoredKey[]) 
 /** The pepper of `folder`, made at the first time. Throws when it can be neither read nor kept. */
 export function loadPepper(folder: string): Buffer {
   const path = join(folder, "pepper");
-  const known = readStateFile(path) ?? makePepper(path);
-  const pepper = Buffer.from(known.trim(), "base64url");
+  const text = readOrMakeStateFile(path, () => `${newPepper().toString("base64url")}\n`);
+  const pepper = Buffer.from(text.trim(), "base64url");
   if (pepper.byteLength < 32)
     throw new Error(`${path} is broken: no key can be told by it. Restore it, or delete it and keys.json`);
   return pepper;
-}
-
-function makePepper(path: string): string {
-  const text = newPepper().toString("base64url");
-  const beside = writeBeside(path, `${text}\n`);
-  try {
-    linkSync(beside, path);
-    return text;
-  } catch (error) {
-    // Another process was first: its pepper is the one.
-    const theirs = errorCode(error) === "EEXIST" ? readStateFile(path) : null;
-    if (theirs !== null) return theirs;
-    writeStateFile(path, `${text}\n`);
-    return text;
-  } finally {
-    rmSync(beside, { force: true });
-  }
 }
 
 /** One that lives as long as this process. */

@@ -3,6 +3,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../shared/clock.ts";
 import type { FoundKey, Keys } from "./keys.ts";
 
+/** The cookie's name. */
 export const COOKIE = "oc_session";
 /** Seconds a login lasts. */
 export const SESSION_SECONDS = 12 * 3600;

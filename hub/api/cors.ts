@@ -9,7 +9,7 @@ import { createRarely } from "../rarely.ts";
 const ALLOW_ORIGIN = "Access-Control-Allow-Origin";
 
 /**
- * The answer to a preflight (`reference/ollama-api.md` 2.10), `X-Node-Id` for pages that use the hub's own routes, and what
+ * Ollama's answer to a preflight, `X-Node-Id` for pages that use the hub's own routes, and what
  * Anthropic's SDK sends from a page, its key above all.
  */
 const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {

@@ -18,6 +18,7 @@ const FILE_HEADERS = {
   vary: "accept-encoding",
 };
 
+/** The routes. */
 export const dashboard = new Hono<HubEnv>();
 
 /** What Ollama says at this place; its clients ask for it before anything else. */

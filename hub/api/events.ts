@@ -42,7 +42,7 @@ export function eventsRoute(hub: EventsRouteDeps): Hono<HubEnv> {
       const detail = `The hub is stopping, or ${MOST_LISTENERS} listen to its events already`;
       return context.json({ detail }, 503, { "retry-after": "5" });
     }
-    // A comment goes out more often than that: who vanished without a word is noticed, and nobody else.
+    // A sign of life goes out more often than that: who vanished without a word is noticed, and nobody else.
     boundIdleTimeout(context, ALIVE_MS);
     return context.body(stream, 200, HEADERS);
   });

@@ -12,12 +12,11 @@ import { type HubEnv, readBody, releaser, whyUnread } from "./body.ts";
 import { inferenceRoute } from "./inference.ts";
 import { jobsRoute } from "./jobs.ts";
 import { SERVED } from "./ollama.ts";
-import { DEEPEST_BODY, isForm } from "./request_fields.ts";
+import { DEEPEST_BODY, isForm, TRANSCRIPTIONS } from "./request_fields.ts";
 import { type Draft, isRefusedCloud, needsOf, type Read, type ServeDeps, type ServedRoute } from "./serve.ts";
 import { holdersOf } from "./unload.ts";
 
 const JOBS = "/jobs";
-const TRANSCRIPTIONS = "/v1/audio/transcriptions";
 
 /** Every route whose requests a node is chosen for, by its path. */
 const ROUTES: ReadonlyMap<string, ServedRoute> = new Map([

@@ -15,7 +15,7 @@ import type { Caller } from "../policy/callers.ts";
 import { type ListedRoute, roleFinder } from "../policy/roles.ts";
 import { createRarely } from "../rarely.ts";
 import type { RequestLog } from "../request_log.ts";
-import type { HubEnv } from "./body.ts";
+import type { HubEnv, Refused } from "./body.ts";
 import { type Holder, holderOf, STRANGER } from "./credentials.ts";
 import { refusalFor } from "./refusal.ts";
 
@@ -26,7 +26,7 @@ export interface GuardDeps {
   readonly requestLog: RequestLog;
 }
 
-/** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler (faults.md 0.6). */
+/** Methods that HTTP has and a route might; TRACE and CONNECT would reach a handler. */
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 /** Pages that send their visitor to the login. */
 const PAGE = /^\/($|docs$|static\/[^/]+\.html$)/;
@@ -88,7 +88,7 @@ export function guard(
     return gate.keys.closed ? holderOf(context, gate.keys, gate.sessions) : STRANGER;
   }
 
-  function tellOnce({ why, sentence }: Refusal, source: string): void {
+  function tellOnce({ why, sentence }: Denied, source: string): void {
     // Whoever has no key yet is told so, and nobody else needs to know.
     if (why === "credential" || why === "role") return;
     if (rarely(`${why} ${source}`)) log.warn({ source, why }, `refused a request: ${sentence}`);
@@ -108,9 +108,9 @@ function left(context: Context<HubEnv>, requestLog: Pick<RequestLog, "begin">): 
   return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 }
 
-type Refusal = Extract<Access, { allowed: false }>;
+type Denied = Extract<Access, { allowed: false }>;
 
-function hasOrigin({ why }: Refusal, request: Request): boolean {
+function hasOrigin({ why }: Denied, request: Request): boolean {
   return why === "cross-site" && (request.headers.get("origin") ?? "") !== "";
 }
 
@@ -157,14 +157,8 @@ function counts(method: string, path: string): boolean {
   return method !== "OPTIONS" && (path.startsWith("/api/") || path.startsWith("/v1/") || path === "/jobs");
 }
 
-interface Insane {
-  readonly status: number;
-  readonly sentence: string;
-  readonly headers?: Record<string, string>;
-}
-
 /** What is wrong with a request's frame, whatever it asks for. Null where nothing is. */
-function whyInsane(request: Request): Insane | null {
+function whyInsane(request: Request): Refused | null {
   const { headers, method, url } = request;
   if (!isWellFormedHost(headers.get("host") ?? "") || !/^https?:\/\//.test(url)) {
     return { status: 400, sentence: "The Host header is missing or malformed" };

@@ -85,7 +85,7 @@ const PROMPT_FIELDS: Readonly<Record<string, string>> = { "/api/generate": "prom
 /** Go durations of nothing: "0", "0s", "0h0m", "-0.0ms". */
 const ZERO_DURATION = /^[+-]?(0+(\.0*)?(ns|us|µs|ms|s|m|h))*0*$/;
 
-/** True for a request without a prompt whose `keep_alive` is exactly 0 (`reference/ollama-api.md` 2.1). */
+/** True for a request without a prompt whose `keep_alive` is exactly 0: Ollama takes the model out of memory. */
 function isUnload(path: string, fields: Fields): boolean {
   const promptField = PROMPT_FIELDS[path];
   if (promptField === undefined) return false;

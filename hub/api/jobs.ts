@@ -7,7 +7,7 @@ import { PATHS } from "../../shared/protocol.ts";
 import { describe } from "../answer.ts";
 import { generationFace } from "../faces/native.ts";
 import { errorLine, ndjson } from "../faces/ndjson.ts";
-import type { Face, Refusal, Refused } from "../job.ts";
+import type { Face, Refusal, RefusedRequest } from "../job.ts";
 import { fold, isTooDeep } from "../skim_json.ts";
 import { loadOptionsOf } from "./load_options.ts";
 import { DEEPEST_BODY, NESTED_TOO_DEEPLY } from "./request_fields.ts";
@@ -21,8 +21,9 @@ export const jobRequest = z.looseObject({
   stream: z.boolean().nullish(),
 });
 
-export type JobRequest = z.infer<typeof jobRequest>;
+type JobRequest = z.infer<typeof jobRequest>;
 
+/** How /jobs words its errors; its answers are those of /api/generate. */
 export const jobsFace: Face = {
   framing: ndjson,
   isAnswer: generationFace.isAnswer,
@@ -98,7 +99,7 @@ function statusOf(refusal: Refusal): number {
   }
 }
 
-function detailOf({ id }: Refused, refusal: Refusal): unknown {
+function detailOf({ id }: RefusedRequest, refusal: Refusal): unknown {
   switch (refusal.kind) {
     case "unknown_model":
     case "no_node":

@@ -1,7 +1,7 @@
 /** Options with which Ollama loads a model: a request with others than those in use has it loaded anew. */
 import { goField } from "./go_fields.ts";
 
-/** `reference/ollama-api.md` 2.5, those that clients set; the others come with a model. */
+/** Those that clients set; the others come with a model. */
 const LOAD_OPTIONS = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"] as const;
 
 /** Of a request's `options` those that a load depends on, in one form; "" where it has none. */

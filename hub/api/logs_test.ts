@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { silentLogger } from "../../shared/log.ts";
 import { startFleet } from "../../shared/testing/start_fleet.ts";
-import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
 import { stateFolderForTest } from "../../shared/testing/state_folder.ts";
 import { readHubConfig } from "../config.ts";
 import { startHub } from "../hub.ts";
@@ -65,7 +65,7 @@ test("an attempt whose answer broke off says so, with the kind of failure", asyn
   await using fleet = await startFleet({ nodes: ["a"], ollama: { tokens: 20, tokensPerSecond: 20 } });
   const answer = await fleet.hub.job(PROMPT);
   const text = answer.text();
-  await Bun.sleep(100);
+  await eventually(() => expect(fleet.ollama("a").executions[0]?.tokensSent).toBeGreaterThan(1));
   await fleet.node("a").kill();
   await text;
   const [record] = await fleet.hub.logs();

@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import { isCloudName, isModelName, type ModelKey, modelKey } from "../../shared/model_name.ts";
 import { nativeError } from "../faces/native.ts";
+import { CLOUD_REFUSED } from "../faces/wording.ts";
 import type { NodeRecord } from "../fleet/node_record.ts";
 import type { HubAnswer } from "../job.ts";
 import { eachOf, firstOf, type Target, targetOf } from "../manage/managed_nodes.ts";
@@ -13,7 +14,7 @@ import { modelOf } from "./inference.ts";
 import { askEach, type Ending, failed, mergeProgress } from "./many_nodes.ts";
 import { askOne, isEmpty, isJson, type Manner } from "./one_node.ts";
 import { type Fields, readFields } from "./request_fields.ts";
-import { CLOUD_REFUSAL, type ManageDeps, readWhole, refuseIfOff, type Visit, visit } from "./visit.ts";
+import { type ManageDeps, readWhole, refuseIfOff, type Visit, visit } from "./visit.ts";
 
 interface ManageRoute {
   readonly path: string;
@@ -97,7 +98,8 @@ async function manage(context: Context<HubEnv>, route: ManageRoute, hub: ManageD
   const patienceMs = route.progress ? null : hub.attemptTimes.firstByteMs;
   const request = visit(context, { model: route.model(fields), stream, json: fields ?? null, patienceMs }, hub);
   if (!(body instanceof Uint8Array)) return request.refuse(body);
-  if (!hub.allowCloud && isCloudName(route.outside?.(fields) ?? "")) return request.refuse(CLOUD_REFUSAL);
+  if (!hub.allowCloud && isCloudName(route.outside?.(fields) ?? ""))
+    return request.refuse(nativeError(403, CLOUD_REFUSED));
 
   // Somebody may have changed a node's models a moment ago, with Ollama's own program on that machine.
   if (!request.asked) await hub.fleetLists.refresh();

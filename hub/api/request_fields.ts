@@ -25,7 +25,7 @@ export interface ReadFor {
 }
 
 /** The one route that takes a form instead of JSON. */
-const TRANSCRIPTIONS = "/v1/audio/transcriptions";
+export const TRANSCRIPTIONS = "/v1/audio/transcriptions";
 
 /** Fields of Ollama's requests that the hub reads. */
 const TEXTS = new Set(["model", "name", "prompt", "system", "from", "source", "destination"]);

@@ -7,6 +7,7 @@ import { refuse } from "../answer.ts";
 import type { BodyBudget } from "../body_budget.ts";
 import type { Continuity } from "../conversations.ts";
 import { type DispatchDeps, dispatch } from "../dispatch.ts";
+import { CLOUD_REFUSED } from "../faces/wording.ts";
 import type { FleetLists } from "../fleet/fleet_lists.ts";
 import type { Face, Job, Refusal } from "../job.ts";
 import { ANYBODY, type Caller } from "../policy/callers.ts";
@@ -143,9 +144,6 @@ export function needsOf({ capability }: ServedRoute, slot: boolean, headers: Hea
 function believed(continuity: Continuity, { id, chat }: Caller): Continuity {
   return continuity.kind === "conversation" && chat !== null ? { ...continuity, id: `${id} ${chat}` } : continuity;
 }
-
-/** What the client of a model at a cloud service is told. */
-const CLOUD_REFUSED = "ollama cloud is disabled: remote model is unavailable";
 
 function notPassed(status: 400 | 403 | 413, message: string): Refusal {
   return { kind: "not_passed", status, message };

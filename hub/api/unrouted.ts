@@ -1,13 +1,8 @@
 /** What no route answers: wrong methods, trailing slashes, unknown paths, in the words of Ollama's router. */
 import type { Context, MiddlewareHandler } from "hono";
 import { findOllamaRoute } from "../../shared/ollama_routes.ts";
+import type { ListedRoute } from "../policy/roles.ts";
 import { hasKeyBefore } from "./credentials.ts";
-
-/** A route of the hub as Hono lists it; `app.routes` is such a list. */
-export interface RegisteredRoute {
-  readonly method: string;
-  readonly path: string;
-}
 
 /** The order of Ollama's `Allow` header, and what it has none of at the end. */
 const METHOD_ORDER = ["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -18,7 +13,7 @@ const METHOD_ORDER = ["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE"];
  * those of `registered` that Ollama does not have; HEAD stays on them, and their 405 says in JSON what is right. What
  * neither knows is left to Hono. `registered` may grow until the first request.
  */
-export function strictMethods(registered: readonly RegisteredRoute[]): MiddlewareHandler {
+export function strictMethods(registered: readonly ListedRoute[]): MiddlewareHandler {
   let ownMethods: ((path: string) => readonly string[]) | undefined;
   return async (context, next) => {
     ownMethods ??= methodsOf(registered);
@@ -97,7 +92,7 @@ function escapeHtml(text: string): string {
 }
 
 /** Which methods a path has among `registered`, middleware left out: the routes that fit it, taken together. */
-function methodsOf(registered: readonly RegisteredRoute[]): (path: string) => readonly string[] {
+function methodsOf(registered: readonly ListedRoute[]): (path: string) => readonly string[] {
   const patterns = registered
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => ({ method, pattern: patternOf(path) }));

@@ -4,6 +4,7 @@ import { headersForOllama } from "../../shared/http_headers.ts";
 import { peerAddress } from "../../shared/listen.ts";
 import { CLIENT_CLOSED_REQUEST, HEADERS, PATHS } from "../../shared/protocol.ts";
 import { nativeError } from "../faces/native.ts";
+import { exhausted } from "../faces/wording.ts";
 import type { NodeRecord } from "../fleet/node_record.ts";
 import type { HubAnswer } from "../job.ts";
 import type { BlobPlaces } from "../manage/blob_places.ts";
@@ -27,7 +28,7 @@ export interface Visit extends Errand {
   /** Answers with what came whole from `from`. `error` is for the log, null when it went well. */
   answer(whole: WholeAnswer, from: readonly NodeRecord[], error: string | null): Response;
   /** Answers with the hub's own words. */
-  refuse(answer: Refusal, from?: readonly NodeRecord[]): Response;
+  refuse(answer: OwnAnswer, from?: readonly NodeRecord[]): Response;
   /** Begins an answer that takes its time, by the `attempts`th node asked; `close` has to be called at its end. */
   stream(body: ReadableStream<Uint8Array>, headers: Headers, from: readonly NodeRecord[], attempts: number): Response;
   /** Closes the books, on a stream or on a client that has gone. */
@@ -43,7 +44,7 @@ export interface WholeAnswer {
 }
 
 /** The hub's own answer; `retryAfterSeconds` where it is another one after a while. */
-export interface Refusal extends HubAnswer {
+export interface OwnAnswer extends HubAnswer {
   readonly retryAfterSeconds?: number;
 }
 
@@ -132,9 +133,6 @@ function asRouted(path: string): string {
   return encodeURI(path).replaceAll("%25", "%");
 }
 
-/** Ollama's own words. */
-export const CLOUD_REFUSAL = nativeError(403, "ollama cloud is disabled: remote model is unavailable");
-
 /** The answer to `context`'s request where this hub lets nobody manage models, before its body is read; else null. */
 export function refuseIfOff(context: Context<HubEnv>, hub: ManageDeps): Response | null {
   if (hub.management === "on") return null;
@@ -143,7 +141,10 @@ export function refuseIfOff(context: Context<HubEnv>, hub: ManageDeps): Response
 }
 
 /** The body of `context`'s request, or what to answer to one that cannot be read. */
-export async function readWhole(context: Context<HubEnv>, hub: ManageDeps): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+export async function readWhole(
+  context: Context<HubEnv>,
+  hub: ManageDeps,
+): Promise<Uint8Array<ArrayBuffer> | OwnAnswer> {
   const body = await readBody(context, hub.maxBody, hub.bodyBudget);
   if (body.kind === "whole") {
     return isTooDeep(body.bytes, DEEPEST_BODY) ? nativeError(400, NESTED_TOO_DEEPLY) : body.bytes;
@@ -151,7 +152,7 @@ export async function readWhole(context: Context<HubEnv>, hub: ManageDeps): Prom
   const { status, why } = whyUnread(body.kind, hub);
   if (status !== 503) return nativeError(status, why);
   return {
-    ...nativeError(503, `the hub cannot take more at the moment, please try again: ${why}`),
+    ...nativeError(503, exhausted(why)),
     retryAfterSeconds: 5,
   };
 }

@@ -1,18 +1,8 @@
-/** `ollama-hub node …` and `ollama-hub identity …`: whose names are known here, and by which key this hub is. */
-import { keyId, loadIdentity, rotateIdentity } from "../../shared/identity.ts";
+/** `ollama-hub node …`: whose names are known here, and having one forgotten. */
+import { keyId, loadIdentity } from "../../shared/identity.ts";
 import { createJoinTokens } from "../trust/join_tokens.ts";
 import { type Binding, changeBindings, noteForgotten, readBindings } from "../trust/node_bindings.ts";
-import { aligned, Mistake, onlyOne } from "./command_words.ts";
-
-interface About {
-  readonly now: () => Date;
-  readonly print: (text: string) => void;
-}
-
-interface Folder {
-  readonly stateDir: string;
-  readonly mode: "auto" | "open" | "closed";
-}
+import { type About, aligned, type Folder, Mistake, onlyOne } from "./command_words.ts";
 
 /** Lists the names that belong to a key, or has one forgotten; a hub that runs notices within a second. */
 export function nodeCommand(verb: string | undefined, args: readonly string[], folder: Folder, about: About): void {
@@ -51,17 +41,4 @@ function forget(stateDir: string, name: string, at: Date): void {
 
 function isClosed({ stateDir, mode }: Folder, { now }: About): boolean {
   return createJoinTokens({ stateDir, hubId: loadIdentity(stateDir, "hub").id, mode, wall: now }).isClosed();
-}
-
-/** Gives the hub another key, which its nodes follow to because the old one signs for it. */
-export function identityCommand(
-  verb: string | undefined,
-  args: readonly string[],
-  stateDir: string,
-  { print }: About,
-): void {
-  if (verb !== "rotate" || args.length > 0) throw new Mistake(`ollama-hub identity rotate, not "${verb ?? ""}"`);
-  const { identity } = rotateIdentity(stateDir, "hub");
-  print(`The hub's key is ${identity.id} from its next start on: restart it now. Its nodes follow by themselves.`);
-  print("Join tokens made so far name the old key: make new ones (ollama-hub token create).");
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loadIdentity } from "../../shared/identity.ts";
 import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
 import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
-import { runCommand } from "./command_line.ts";
+import { secretIn, typed } from "../testing/typed.ts";
 import { withServiceState } from "./service_state.ts";
 
 const toEnd: (() => unknown)[] = [];
@@ -19,13 +19,8 @@ function installed(settings = "PORT=8000\n") {
   const service = { settings: join(folder, "hub.env"), state: join(folder, "hub") };
   mkdirSync(service.state, { recursive: true });
   writeFileSync(service.settings, settings);
-  const command = (...args: string[]) => {
-    const lines: string[] = [];
-    const say = (text: string) => lines.push(text);
-    const environment = { XDG_STATE_HOME: join(folder, "home") };
-    const code = runCommand(args, { environment, service, now: () => new Date(), print: say, complain: say });
-    return { code, text: lines.join("\n") };
-  };
+  const environment = { XDG_STATE_HOME: join(folder, "home") };
+  const command = (...words: string[]) => typed(words, { environment, service });
   return { folder, service, command };
 }
 
@@ -36,7 +31,7 @@ test("a key that is added without a STATE_DIR closes the hub that is a service, 
   const { text } = command("key", "add", "me", "--admin");
   expect(text).toContain(service.state);
   await eventually(async () => expect((await fetch(`${hub.url}/nodes`)).status).toBe(401));
-  const authorization = `Bearer ${/ohk_[\w-]{43}/.exec(text)?.[0]}`;
+  const authorization = `Bearer ${secretIn(text)}`;
   expect((await fetch(`${hub.url}/nodes`, { headers: { authorization } })).status).toBe(200);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { anthropicError, messagesFace } from "./anthropic.ts";
 
-// The length is that of Ollama's own answer (reference/ollama-api.md, 4.11c).
+// The length is that of Ollama's own answer.
 test("busy is refused byte for byte as Ollama does", () => {
   const asked = { id: "0123456789abcdef01234567", model: "llama3.2" };
   const text =

@@ -6,7 +6,7 @@ const asked = { id: "0123", model: "nope" };
 const unknown: Refusal = { kind: "unknown_model" };
 const busy: Refusal = { kind: "queue_full", waiting: 1, retryAfterSeconds: 1 };
 
-// The lengths are those of Ollama's own answers (reference/ollama-api.md, 4.10 and 4.11).
+// The lengths are those of Ollama's own answers.
 test.each<[route: string, face: Face, refusal: Refusal, status: number, text: string, length: number]>([
   ["generate", generationFace, unknown, 404, `{"error":"model 'nope' not found"}`, 34],
   ["embed", embedFace, unknown, 404, '{"error":"model \\"nope\\" not found, try pulling it first"}', 58],

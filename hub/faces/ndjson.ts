@@ -26,6 +26,7 @@ const answerObject = z.object({
 /** Every line of Ollama's says whether it is the last, or what went wrong. */
 const firstLine = z.union([z.object({ done: z.boolean() }), z.object({ error: z.string() })]);
 
+/** The framing of streams whose lines are JSON. */
 export const ndjson: Framing = {
   endOfLastFrame: (bytes) => bytes.lastIndexOf(LINE_FEED) + 1,
   isFirst(frames) {
@@ -45,6 +46,14 @@ function readAnswerObject(json: unknown): StreamEnd {
   if (done !== true) return { kind: "unfinished" };
   const [promptTokens, completionTokens] = [prompt_eval_count ?? null, eval_count ?? null];
   return { kind: "done", promptTokens, completionTokens, slotWaitMs: slotWaitMs(durations) };
+}
+
+const withWriting = z.object({ eval_duration: z.number().positive() });
+
+/** Milliseconds for which the tokens of the whole answer `json` were written; null where it does not tell. */
+export function writingMsIn(json: unknown): number | null {
+  const nanoseconds = withWriting.safeParse(json).data?.eval_duration;
+  return nanoseconds === undefined ? null : nanoseconds / 1e6;
 }
 
 /** A line that every official client raises on. It carries no `done`: a client stops at that and calls it success. */

@@ -8,7 +8,7 @@ const unknown: Refusal = { kind: "unknown_model" };
 const busy: Refusal = { kind: "queue_full", waiting: 1, retryAfterSeconds: 1 };
 const faces = [completionsFace, openAiEmbeddingsFace, responsesFace, transcriptionsFace];
 
-// The lengths are those of Ollama's own answers (reference/ollama-api.md, 4.11b and 4.17).
+// The lengths are those of Ollama's own answers.
 test.each<[refusal: Refusal, status: number, text: string, length: number]>([
   [
     unknown,

@@ -7,7 +7,7 @@ export interface Worded {
   readonly message: string;
 }
 
-/** How a route says that nobody has `model`, the name as the client sent it (`reference/ollama-api.md` 4.10). */
+/** How a route says that nobody has `model`, the name as the client sent it. */
 export type NotFound = (model: string) => string;
 
 /** /api/generate, /api/chat and all that wraps them. */
@@ -20,7 +20,10 @@ export const notFoundTryPulling: NotFound = (model) => `model ${JSON.stringify(m
 export const notFoundAsListed: NotFound = (model) => notFound(shortName(fullName(model)));
 
 /** Ollama's own words, with their two spaces; clients match them. */
-export const BUSY = "server busy, please try again.  maximum pending requests exceeded";
+const BUSY = "server busy, please try again.  maximum pending requests exceeded";
+
+/** Ollama's words for a model that runs at a cloud service, where none may be used. */
+export const CLOUD_REFUSED = "ollama cloud is disabled: remote model is unavailable";
 
 /** Status and message of `refusal` for a request that named `model`. */
 export function wordRefusal(model: string, refusal: Refusal, unknown: NotFound): Worded {
@@ -43,7 +46,7 @@ export function wordRefusal(model: string, refusal: Refusal, unknown: NotFound):
     case "stopping":
       return { status: 503, message: "the hub is shutting down, please try again in a few seconds" };
     case "exhausted":
-      return { status: 503, message: `the hub cannot take more at the moment, please try again: ${refusal.message}` };
+      return { status: 503, message: exhausted(refusal.message) };
     case "not_passed":
       return { status: refusal.status, message: refusal.message };
   }
@@ -52,6 +55,11 @@ export function wordRefusal(model: string, refusal: Refusal, unknown: NotFound):
 /** What a caller is told that has as many waiting as it may. */
 export function queueShare(waiting: number): string {
   return `${waiting} requests of yours wait already, which is your part of the queue: try again later`;
+}
+
+/** What a client is told that the hub itself has no room for, which is `why`. */
+export function exhausted(why: string): string {
+  return `the hub cannot take more at the moment, please try again: ${why}`;
 }
 
 function noNode(model: string, reasons: readonly string[]): string {

@@ -1,4 +1,4 @@
-/** Says once, after a restart of the hub, that its nodes are back: those that another start of it had accepted before. */
+/** A restart of the hub, seen by its nodes: whether some that it had before may be missing yet, and, once, that all are back. */
 import type { Clock } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Heartbeat } from "../../shared/protocol.ts";

@@ -110,7 +110,8 @@ test("a node that is lost meanwhile is not waited for", async () => {
   const startedAt = performance.now();
   registry.lose("a", "gone");
   await refreshed;
-  expect(performance.now() - startedAt).toBeLessThan(500);
+  // Two seconds, if it were.
+  expect(performance.now() - startedAt).toBeLessThan(1_500);
 });
 
 test("many who want to know at once have the nodes asked once, and once more for those who came later", async () => {

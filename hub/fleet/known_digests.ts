@@ -4,7 +4,7 @@ import { mainDigest } from "../policy/merge_lists.ts";
 import type { NodeRecord } from "./node_record.ts";
 
 /** Manifests under one name. */
-export interface KnownDigests {
+interface KnownDigests {
   readonly all: ReadonlySet<string>;
   /** The one that most nodes have, where they differ. */
   readonly main: string | null;

@@ -5,20 +5,20 @@ import { fakeFleet } from "../testing/fake_fleet.ts";
 
 const NAMES = ["llama3", "mistral", "phi3"];
 
-test("whatever nodes say, forget and leave, those that have a model are those whose list has it", () => {
+test("whatever nodes say, forget and leave, those that have a model are those whose list has it", async () => {
   const step = fc.record({
     node: fc.constantFrom("a", "b", "c"),
     models: fc.subarray(NAMES),
     kind: fc.constantFrom("beat", "beat", "listed", "forget", "silence"),
   });
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
       const { registry, beat, clock } = fakeFleet();
       for (const { node, models, kind } of steps) {
         if (kind === "beat") beat({ node_id: node, models });
         else if (kind === "forget") registry.forget(node);
         else if (kind === "silence") {
-          clock.advance(200_000);
+          await clock.advance(200_000);
           registry.sweep();
         } else {
           const tags = models.map((name) => ({ name, digest: name, size: 1, modified_at: "" }));

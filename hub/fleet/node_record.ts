@@ -82,12 +82,14 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 /** The same record where it may be changed: in the registry only. */
 export type Entry = Mutable<NodeRecord> & {
   disbelieved: Map<ModelKey, number>;
-  unfit: Map<ModelKey, number>;
+  unfit: Map<string, number>;
   proven: Set<string>;
   doubted: Set<string>;
   starting: Map<ModelKey, number>;
   loadingSince: Map<ModelKey, number>;
   loaders: Map<ModelKey, string>;
+  /** The request that has a model in memory loaded anew with other options, by model, until its first byte or its end. */
+  reloading: Map<ModelKey, string>;
   /** Where its last heartbeat came from, as far as that could be seen. */
   source: Address | null;
   seq: number | null;
@@ -126,6 +128,7 @@ export function newEntry(id: string, now: number, seen: Date, pick: number): Ent
     starting: new Map(),
     loadingSince: new Map(),
     loaders: new Map(),
+    reloading: new Map(),
     digests: new Map(),
     disbelieved: new Map(),
     unfit: new Map(),

@@ -23,6 +23,7 @@ export interface ProbeTimes {
   readonly lostAfterMs: number;
 }
 
+/** As they are in the field; tests have shorter ones. */
 export const PROBE_TIMES: ProbeTimes = {
   busyEveryMs: 3_000,
   idleEveryMs: 30_000,

@@ -5,7 +5,7 @@ import { fakeClock } from "../../shared/testing/fake_clock.ts";
 import { fakeFleet } from "../testing/fake_fleet.ts";
 import { MODEL } from "../testing/node_facts.ts";
 import { newEntry } from "./node_record.ts";
-import { NO_RESERVATION, takeSlot } from "./reservation.ts";
+import { takeSlot } from "./reservation.ts";
 
 function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
   const node = newEntry("a", 0, new Date(0), 1);
@@ -15,7 +15,8 @@ function open({ knowsLoaded = true, loaded = [] as ModelKey[] } = {}) {
   let changes = 0;
   return {
     node,
-    take: (model: ModelKey = MODEL, id = "one") => takeSlot(node, model, id, clock, () => changes++),
+    take: (model: ModelKey = MODEL, id = "one") =>
+      takeSlot(node, { model, id }, { clock, usualMs: () => null, onChange: () => changes++ }),
     changes: () => changes,
   };
 }
@@ -106,11 +107,6 @@ test("whatever is called in whatever order and however often, every slot and sta
   );
 });
 
-test("who took nothing gives nothing back", () => {
-  NO_RESERVATION.answered();
-  NO_RESERVATION.release();
-});
-
 test("the first to find a model not in memory brings its load about, until it is answered or ends", () => {
   const { node, take } = open();
   const first = take(MODEL, "first");
@@ -137,6 +133,51 @@ test("a first token tells how fast the node is, and one after a load how fast it
   two.answered(null);
   registry.reserve("a", MODEL).answered(2, false);
   expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 600, count: 1 });
+});
+
+test("a first token that waited for its model to be loaded anew tells nothing of the node's pace", () => {
+  const { registry, beat, node } = fakeFleet();
+  beat({ loaded: ["llama3:latest"] });
+  const ask = (id: string, loadOptions: string) => registry.reserve("a", MODEL, true, id, loadOptions);
+  ask("default", "").answered(300);
+  const reload = ask("long context", "num_ctx 8192");
+  const behind = ask("long context as well", "num_ctx 8192");
+  reload.answered(10_000);
+  behind.answered(11_000);
+  const back = ask("default again", "");
+  back.release();
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 300, count: 1 });
+  ask("default once more", "").answered(600);
+  expect(node().pace.firstToken.get(MODEL)?.count).toBe(2);
+});
+
+test("a request that was given up before its first token tells that one takes longer, where less was believed", async () => {
+  const { registry, beat, node, clock } = fakeFleet();
+  for (const id of ["a", "fast"]) beat({ node_id: id, loaded: ["llama3:latest"] });
+  const leave = (ms: number, loadOptions = "") => {
+    const reservation = registry.reserve("a", MODEL, true, "id", loadOptions);
+    reservation.unanswered(ms);
+    reservation.release();
+  };
+  // Slow beside what?
+  leave(5_000);
+  expect(node().pace.firstToken.size).toBe(0);
+  registry.reserve("fast", MODEL).answered(300);
+  registry.succeeded("fast", 1_000, MODEL);
+  leave(200);
+  expect(node().pace.firstToken.size).toBe(0);
+  leave(5_000, "num_ctx 8192");
+  leave(5_000);
+  expect(node().pace.firstToken.size).toBe(0);
+  leave(5_000);
+  leave(1_000);
+  expect(node().pace.firstToken.get(MODEL)).toMatchObject({ value: 2_400, count: 1 });
+  // Somebody had one while it waited.
+  await clock.advance(7_000);
+  leave(7_001);
+  expect(node().pace.firstToken.get(MODEL)?.count).toBe(1);
+  leave(6_999);
+  expect(node().pace.firstToken.get(MODEL)?.at).toBe(7_000);
 });
 
 test("the few bytes of a cloud service's model teach nothing about the node's disk", () => {

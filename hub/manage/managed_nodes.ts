@@ -44,8 +44,8 @@ const MANAGING: Placement = {
 };
 
 /**
- * Who gets a request that asks for node `id` (`askedNode`): the node it names, `*` every node, or for null whom `choose` picks of those
- * that are there, at least one.
+ * Who gets a request that asks for node `id` (`askedNode`): the node it names, `*` every node, or for null whom `choose`
+ * picks of those that are there, at least one.
  */
 export function targetOf(
   id: string | null,

@@ -1,7 +1,7 @@
 /** One management request to one node: sent once, its answer read as it comes, its end written down. */
 import { ANY_MODEL } from "../../shared/model_name.ts";
-import { type Method, withoutQuery } from "../../shared/ollama_routes.ts";
-import { CLIENT_CLOSED_REQUEST, DECLINE_REASONS, HEADERS } from "../../shared/protocol.ts";
+import type { Method } from "../../shared/ollama_routes.ts";
+import { CLIENT_CLOSED_REQUEST, HEADERS } from "../../shared/protocol.ts";
 import { type Delivery, deliver, type Parcel, type RouteFailure, withTicket } from "../deliver.ts";
 import { isStatus, noStatus, withoutWords, wordsIn } from "../error_words.ts";
 import type { NodeRecord, Route } from "../fleet/node_record.ts";
@@ -9,9 +9,10 @@ import { type ForwardDeps, notSent } from "../forward.ts";
 import { AttemptError, asAttemptError, type Line, openLine } from "../line.ts";
 import { headersFromNode } from "../node_headers.ts";
 import { RULES } from "../policy/failover.ts";
-import { readAll } from "../read_answer.ts";
+import { declineReason, readAll } from "../read_answer.ts";
 import type { Registry } from "../registry.ts";
 import type { OpenRecord } from "../request_log.ts";
+import { attemptOf } from "../verdict.ts";
 
 export interface SendDeps extends ForwardDeps {
   readonly registry: Registry;
@@ -79,14 +80,7 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     ended = true;
     unwatch();
     line.close();
-    errand.record.attempted({
-      node_id: node.id,
-      ip_version: route?.family ?? null,
-      node_url: route ? route.origin + withoutQuery(errand.path) : null,
-      outcome,
-      error,
-      duration_ms: Math.round((clock.now() - sentAt) * 10) / 10,
-    });
+    errand.record.attempted(attemptOf(node.id, route, errand.path, { outcome, error, ms: clock.now() - sentAt }));
   };
   const unanswered = (outcome: string, status: number, message: string, untouched: boolean): Unanswered => {
     end(outcome, message);
@@ -115,8 +109,8 @@ export async function send(errand: Errand, node: NodeRecord, body: Parcel["body"
     route = delivery.route;
     const response = await delivery.response;
     const source = line.read(response);
-    const declined = DECLINE_REASONS.find((reason) => reason === response.headers.get(HEADERS.declined));
-    if (declined !== undefined) {
+    const declined = declineReason(response.headers);
+    if (declined !== null) {
       const words = wordsIn(await readAll(source, LARGEST_ANSWER)) ?? withoutWords(response.status);
       // A body that is read only once is gone.
       const untouched = body instanceof Uint8Array;

@@ -1,7 +1,6 @@
 /** What the dashboard hears while it is open: the state when it comes, then what changes. Computed once for all. */
 import { type Clock, every } from "../../shared/clock.ts";
-import type { Happening } from "./happenings.ts";
-import { KEPT_HAPPENINGS } from "./happenings.ts";
+import { type Happening, KEPT_HAPPENINGS } from "./happenings.ts";
 import { createNodeChanges, type DescribedNode } from "./node_changes.ts";
 import type { RunningRequest } from "./open_record.ts";
 import type { Sample } from "./stats.ts";
@@ -140,6 +139,7 @@ export function createLive(deps: LiveDeps) {
       stopTicking?.();
       stopReviewing?.();
       stopTicking = null;
+      stopReviewing = null;
       nodeChanges.clear();
       finished = [];
       happened = [];

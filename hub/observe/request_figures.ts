@@ -1,5 +1,5 @@
 /** What is counted of requests for Prometheus, once for each, when its record ends. */
-import { type Metrics, OTHER } from "../../shared/metrics.ts";
+import { type Metrics, OTHER, REQUEST_SECONDS } from "../../shared/metrics.ts";
 import { type ModelKey, modelKey, shortName } from "../../shared/model_name.ts";
 import { findOllamaRoute } from "../../shared/ollama_routes.ts";
 import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
@@ -15,8 +15,7 @@ export const MOST_MODELS = 1_000;
 /** Ways of writing them that are remembered. */
 const MOST_SPELLINGS = 2_000;
 
-// Upper bounds in seconds. A cold load takes minutes; so does a whole answer of a CPU.
-const DURATION = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500];
+// Upper bounds in seconds.
 const FIRST_TOKEN = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160];
 const PER_TOKEN = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5];
 const WAIT = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160];
@@ -95,7 +94,7 @@ export function createRequestFigures(metrics: Metrics, registry: Pick<Registry, 
     "request_duration_seconds",
     "From the arrival of a request to its last byte, by route.",
     ["endpoint"],
-    DURATION,
+    REQUEST_SECONDS,
   );
   const firstToken = metrics.histogram(
     "time_to_first_token_seconds",

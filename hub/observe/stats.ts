@@ -1,5 +1,6 @@
 /** The last hour in numbers, of the fleet and of every node that had work in it: filled as requests begin and end. */
 import { type Clock, every } from "../../shared/clock.ts";
+import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
 import type { RequestRecord } from "../request_log.ts";
 import type { RunningRequest } from "./open_record.ts";
 import { createSeries, type Point, type Series, type SeriesJson, STEP_MS, STEPS } from "./stat_series.ts";
@@ -43,7 +44,6 @@ const LOOK_MS = 1_000;
 const MOST_SERIES = 1_000;
 /** Ends of attempts that no node is to blame for. */
 const NO_FAULT: ReadonlySet<string> = new Set(["ok", "rejected", "cancelled", "busy", "declined"]);
-const CLIENT_LEFT = 499;
 
 /** What was counted of a stream before its end told the real number. */
 interface Estimate {
@@ -153,7 +153,7 @@ export function createStats(deps: StatsDeps) {
 
     finished(record: RequestRecord, request: RunningRequest): void {
       const now = catchUp();
-      fleet.ended(!record.success && record.status_code !== CLIENT_LEFT);
+      fleet.ended(!record.success && record.status_code !== CLIENT_CLOSED_REQUEST);
       for (const { node_id, outcome } of record.attempts) seriesOf(node_id).ended(!NO_FAULT.has(outcome));
       const { booked } = estimate(request);
       estimates.delete(request);

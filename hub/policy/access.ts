@@ -42,14 +42,15 @@ export interface AccessRules {
   readonly trustedNetworks: Networks;
 }
 
-export type Refused = "source" | "forwarded" | "host" | "cross-site" | "credential" | "role" | "two keys";
+/** Why somebody is not let in. */
+export type RefusalReason = "source" | "forwarded" | "host" | "cross-site" | "credential" | "role" | "two keys";
 
 export type Access =
   | { readonly allowed: true; readonly as: Role }
   | {
       readonly allowed: false;
       readonly status: 400 | 401 | 403 | 421;
-      readonly why: Refused;
+      readonly why: RefusalReason;
       /** What is wrong, and what to set or send. */
       readonly sentence: string;
     };
@@ -134,6 +135,6 @@ function judgeNeighbour(request: AccessRequest, rules: AccessRules, who: string)
   return null;
 }
 
-function refuse(status: 400 | 401 | 403 | 421, why: Refused, sentence: string): Access {
+function refuse(status: 400 | 401 | 403 | 421, why: RefusalReason, sentence: string): Access {
   return { allowed: false, status, why, sentence };
 }

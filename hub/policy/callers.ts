@@ -11,6 +11,7 @@ export interface CallerLimits {
   readonly queueShare: number | null;
 }
 
+/** Nothing is said. */
 export const NO_LIMITS: CallerLimits = { rpm: null, concurrent: null, tokensPerDay: null, queueShare: null };
 
 export interface Caller {

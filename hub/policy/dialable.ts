@@ -1,5 +1,5 @@
 /** Which addresses of a node the hub may connect to, whatever the node says. */
-import { type Address, canBeDialled, scopeOf } from "../../shared/address.ts";
+import { type Address, canBeDialled, groupsOf, scopeOf } from "../../shared/address.ts";
 import { isIn, parseNetworks } from "../../shared/networks.ts";
 
 /** An address seen from the hub's machine: its own, a network's broadcast, in a network of one's own, or none of these. */
@@ -17,7 +17,7 @@ export interface DialFacts {
   readonly hasKey: boolean;
 }
 
-/** Services of clouds that give out keys to whoever asks from inside (faults.md D5), beside those of 169.254/16. */
+/** Services of clouds that give out keys to whoever asks from inside, beside those of 169.254/16. */
 const METADATA = new Set(["fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"]);
 /** Protocol assignments, benchmarks, and the site-local addresses IPv6 once had: nobody's node is there. */
 const NOBODYS = parseNetworks("192.0.0.0/24, 198.18.0.0/15, fec0::/10");
@@ -61,16 +61,8 @@ function whyNotBelieved(address: Address, place: Place, { source, whereIs }: Dia
  */
 function isTransition(text: string): boolean {
   if (text === "::1") return false;
-  const groups = expand(text);
+  const groups = groupsOf(text);
   if (groups.slice(0, 4).every((group) => group === 0) && groups[5] === 0) return true;
   const [first, second] = groups;
   return (first === 0x64 && second === 0xff9b) || first === 0x2002 || (first === 0x2001 && second === 0);
-}
-
-/** The eight groups of a canonical IPv6 address. */
-function expand(text: string): number[] {
-  const [head = "", tail] = text.split("::", 2);
-  const numbers = (part: string) => (part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16)));
-  const [before, after] = [numbers(head), numbers(tail ?? "")];
-  return [...before, ...Array<number>(8 - before.length - after.length).fill(0), ...after];
 }

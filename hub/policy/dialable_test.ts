@@ -1,4 +1,4 @@
-/** The deny list of addresses, one by one (faults.md D5). */
+/** The deny list of addresses, one by one. */
 import { describe, expect, test } from "bun:test";
 import { type Address, parseAddress } from "../../shared/address.ts";
 import { type DialFacts, type Place, whyNotDialable } from "./dialable.ts";

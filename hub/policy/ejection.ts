@@ -107,7 +107,7 @@ export function afterSuccess(trust: Trust, now: number): Trust {
 
 /**
  * Trust after a failure that counts against the node. One request alone, however often it comes, ejects no node: it
- * would take down one after the other (faults.md L15). With `maxFailures` 1 it does, since that was asked for.
+ * would take down one after the other. With `maxFailures` 1 it does, since that was asked for.
  */
 export function afterFailure(trust: Trust, failure: Failure, now: number, limits: EjectionLimits): Trust {
   const failures = trust.failures + 1;

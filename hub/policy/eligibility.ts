@@ -39,8 +39,8 @@ export interface NodeFacts {
   readonly capabilities: readonly string[];
   /** Models it lists but answered 404 for, with the time until which the claim is not believed. */
   readonly disbelieved: ReadonlyMap<ModelKey, number>;
-  /** Models that did not fit its memory, with the time until which they are not tried again. */
-  readonly unfit: ReadonlyMap<ModelKey, number>;
+  /** What did not fit its memory, by `fitKey`, with the time until which it is not tried again. */
+  readonly unfit: ReadonlyMap<string, number>;
   /** It said it was busy: no new work before this time. */
   readonly restingUntil: number;
   /** Requests this hub has given it and not got back. */
@@ -94,6 +94,8 @@ export interface Placement {
   readonly waitedMs?: number;
   /** Milliseconds for which it may wait at most; without an end where nothing is said. */
   readonly patienceMs?: number;
+  /** It would be refused otherwise: it takes a node that is not trusted at the moment beside trusted ones that are full. */
+  readonly takesLastResort?: boolean;
 }
 
 export type Ineligible =
@@ -142,7 +144,7 @@ export function whyNotHolder(
   if (now - node.lastHeardAt >= limits.expiredMs) return "offline";
   if (node.intent !== "serving") return node.intent;
   if (!node.ollamaOk) return "Ollama not answering";
-  if (needs.slot && isBefore(now, node.unfit, request.model)) return "model does not fit";
+  if (needs.slot && isUnfit(node, request, now)) return "model does not fit";
   if (node.trust.kind === "ejected") return "ejected";
   if (!needs.slot) return null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
@@ -155,9 +157,22 @@ function whyNotDialled({ unproven, proving }: NodeFacts): Ineligible {
   return proving ? "proving its address" : "address not proven";
 }
 
+/**
+ * What of a load decides whether it fits a node's memory: a context of 131,072 tokens that does not says nothing of the
+ * same model with its usual one.
+ */
+export function fitKey(model: ModelKey, loadOptions: string): string {
+  return loadOptions === "" ? model : `${model} ${loadOptions}`;
+}
+
+/** True when the model did not fit `node` lately, without options or with those of `request`. */
+export function isUnfit({ unfit }: NodeFacts, { model, loadOptions = "" }: Placement, now: number): boolean {
+  return isBefore(now, unfit, model) || isBefore(now, unfit, fitKey(model, loadOptions));
+}
+
 /** Most of the time there is nothing in these, and ten thousand nodes are asked. */
-function isBefore(now: number, until: ReadonlyMap<ModelKey, number>, model: ModelKey): boolean {
-  return until.size > 0 && now < (until.get(model) ?? 0);
+function isBefore(now: number, until: ReadonlyMap<string, number>, key: string): boolean {
+  return until.size > 0 && now < (until.get(key) ?? 0);
 }
 
 /** True when the node's agent knows the kind of request; all of them know jobs. */

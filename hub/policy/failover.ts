@@ -37,7 +37,7 @@ export interface Rule {
   readonly group?: { readonly name: "loss" | "server error" | "crash"; readonly limit: number };
 }
 
-/** The failure half of the outcome table (DESIGN section 5). */
+/** The outcome table, as far as it is about failures. */
 export const RULES: Readonly<Record<FailureKind, Rule>> = {
   unreachable: { counts: true, failsOver: true },
   connection_lost: {
@@ -119,8 +119,8 @@ export function readErrorLine(text: string): Reading {
 }
 
 /**
- * Reads an HTTP answer with any status but 200. `text` is the start of the body; `declined` is the node's own word when it did not ask its
- * Ollama at all.
+ * Reads an HTTP answer with any status but 200. `text` is what it says went wrong; `declined` is the node's own word when
+ * it did not ask its Ollama at all.
  */
 export function readAnswer(status: number, text: string, declined: DeclineReason | null): Reading {
   if (declined === "wrong_node") return { kind: "unreachable" };

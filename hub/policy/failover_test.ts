@@ -11,7 +11,7 @@ import {
   readErrorLine,
 } from "./failover.ts";
 
-/** DESIGN section 5, the two columns that a rule decides. */
+/** What each kind of failure is, and what was decided about it; how many of its group a request survives. */
 const design: Record<FailureKind, { row: string; counts: boolean; failsOver: boolean; survives: number }> = {
   unreachable: { row: "connect refused, unreachable, timed out", counts: true, failsOver: true, survives: 9 },
   connection_lost: { row: "reset or EOF before an answer", counts: true, failsOver: true, survives: 1 },
@@ -96,7 +96,7 @@ test("whatever happens, a request is sent to three nodes at most and loses or cr
 
 type Kind = Reading["kind"];
 
-/** Statuses with Ollama's own words (reference/ollama-api.md 1.2, 4). */
+/** Statuses with Ollama's own words. */
 test.each<[status: number, text: string, kind: Kind]>([
   [201, "", "protocol_error"],
   [204, "", "protocol_error"],

@@ -1,7 +1,7 @@
 /** When a request's first token is expected from a node, and whether a full node is worth waiting for. */
 import type { ModelKey } from "../../shared/model_name.ts";
 import { isLoading, type NodeFacts, type Placement } from "./eligibility.ts";
-import { bytesOf, firstTokenAlone, sizeOf } from "./pace.ts";
+import { bytesOf, firstTokenAlone, isLoadedWith, sizeOf } from "./pace.ts";
 import { busyness } from "./ramp.ts";
 
 /** What is measured of one model over all nodes. */
@@ -16,19 +16,22 @@ export interface Expected {
 
 /** Half a gigabyte a second, a common solid-state disk, where no load was seen anywhere. */
 const USUAL_LOAD_SPEED = 500_000;
-/** For how much a load counts. */
+/** For how much a load counts, and whether a node that comes back counts as busy with the share it may not have yet. */
 interface Weights {
   readonly withRoom: number;
   readonly inPlace: number;
+  readonly ramped: boolean;
 }
 
 /**
  * A load where there is room counts for a fifth: the copy stays and serves those who come after. Three times where
  * another model has to leave: whoever wants that one next waits for two loads.
  */
-const WEIGHTS: Weights = { withRoom: 0.2, inPlace: 3 };
+const WEIGHTS: Weights = { withRoom: 0.2, inPlace: 3, ramped: true };
+/** Beside a full node: where nobody else has a free slot, one that comes back is given all that comes (ramp.ts). */
+const BESIDE_FULL: Weights = { ...WEIGHTS, ramped: false };
 /** As the request itself has to wait for it. */
-const UNWEIGHED: Weights = { withRoom: 1, inPlace: 1 };
+const UNWEIGHED: Weights = { withRoom: 1, inPlace: 1, ramped: false };
 /** Part of the first token's time on the node whose cache still has the conversation's turns before. */
 const KNOWN_CONVERSATION = 0.5;
 /** Times what a free node takes: after that wait it is taken, whatever was expected of those that are full. */
@@ -86,7 +89,7 @@ export function latestFirstToken(full: readonly NodeFacts[], request: Placement,
   for (const node of full) {
     if (!isReady(node, request) && !isLoading(node, model)) continue;
     slots += node.slots;
-    soonest = Math.min(soonest, firstTokenMs(node, request, now) ?? 0);
+    soonest = Math.min(soonest, firstTokenMs(node, request, now, BESIDE_FULL) ?? 0);
   }
   if (slots === 0) return Number.POSITIVE_INFINITY;
   const inLine = waiting + (accepted ? 0 : 1);
@@ -105,7 +108,7 @@ export function isImpatient({ waitedMs = 0, patienceMs = Number.POSITIVE_INFINIT
  */
 export function isInTime(node: NodeFacts, request: Placement, now: number, latestMs: number): boolean {
   if (latestMs === Number.POSITIVE_INFINITY) return true;
-  if (!((firstTokenMs(node, request, now) ?? 0) > latestMs)) return true;
+  if (!((firstTokenMs(node, request, now, BESIDE_FULL) ?? 0) > latestMs)) return true;
   return !((firstTokenMs(node, request, now, UNWEIGHED) ?? 0) > (request.waitedMs ?? 0) / LONG_WAIT);
 }
 
@@ -117,7 +120,8 @@ export function firstTokenMs(node: NodeFacts, request: Placement, now: number, w
   const { expected, model } = request;
   if (!expected) return null;
   const alone = firstTokenAlone(node.pace, model, expected.firstTokenMs, now);
-  const own = alone * knownPart(node, request) * (1 + busyness(node, now) * node.slots);
+  const others = weights.ramped ? busyness(node, now) * node.slots : node.reserved;
+  const own = alone * knownPart(node, request) * (1 + others);
   return isReady(node, request) ? own : own + loadMs(node, request, expected, now, weights);
 }
 
@@ -140,7 +144,7 @@ function loadMs(node: NodeFacts, { model }: Placement, { loadSpeed }: Expected, 
 /** True when `model` is in memory as the request needs it, or somewhere else. Older agents do not say what is. */
 function isReady(node: NodeFacts, { model, loadOptions = "" }: Placement): boolean {
   if (!node.knowsLoaded || node.remote.has(model)) return true;
-  return node.loaded.has(model) && (node.pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
+  return node.loaded.has(model) && isLoadedWith(node.pace, model, loadOptions);
 }
 
 /** True as far as is known when no other model has to leave for `model`, nor itself as it is loaded now. */

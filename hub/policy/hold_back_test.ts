@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { facts, LIMITS, MODEL, NOW, placement } from "../testing/node_facts.ts";
+import { newcomer } from "./ejection.ts";
 import type { NodeFacts, Placement } from "./eligibility.ts";
 import { afterLoad, sizeOf, UNKNOWN_PACE } from "./pace.ts";
 import { choose } from "./selection.ts";
@@ -85,6 +86,17 @@ test.each([
   const expected = { firstTokenMs: 300, loadSpeed: 500_000, serviceMs: 4000 };
   const choice = choose(nodes, { ...placement(), expected, waiting: 1, accepted: true }, NOW, LIMITS);
   expect(choice.kind === "node" ? choice.node.id : choice.kind).toBe(picked);
+});
+
+test("a node that has just come back is taken beside a full one as fast as it: its small share is one of what there is", () => {
+  const pace = { ...UNKNOWN_PACE, firstToken: new Map([[MODEL, { value: 2000, count: 32, at: NOW }]]) };
+  const alike = { slots: 1, knowsLoaded: true, loaded: new Set([MODEL]), pace };
+  const nodes = [
+    facts({ ...alike, id: "full", reserved: 1 }),
+    facts({ ...alike, id: "back", trust: { ...newcomer(NOW), readmittedAt: NOW } }),
+  ];
+  const expected = { firstTokenMs: 2000, loadSpeed: 500_000, serviceMs: 4000 };
+  expect(choose(nodes, { ...placement(), expected }, NOW, LIMITS)).toMatchObject({ node: { id: "back" } });
 });
 
 test("a size of nothing is an unknown one, and teaches no speed", () => {

@@ -2,7 +2,7 @@
 
 /**
  * What is known of a node's slots. Ollama tells nobody its `OLLAMA_NUM_PARALLEL` (default 1), and what is beyond it
- * waits inside without a byte, a status or a limit (`reference/ollama-api.md` 2.6).
+ * waits inside without a byte, a status or a limit.
  */
 export interface LearnedSlots {
   /** As the node said. */

@@ -22,12 +22,12 @@ interface Version {
   newest: { readonly nodeId: string; readonly model: DiskModel };
 }
 
-/** Ollama's order of keys (`reference/ollama-api.md` 1.6, 1.7). The schema that reads the lists puts its own first. */
+/** Ollama's order of keys. The schema that reads the lists puts its own first. */
 const TAGS_KEYS = "name model remote_model remote_host modified_at size digest details capabilities".split(" ");
 const PS_KEYS = "name model size digest details expires_at size_vram context_length".split(" ");
 
 /**
- * The entries of `/api/tags` (`reference/ollama-api.md` 5.1): every model once, as the version most nodes have, changed
+ * The entries of `/api/tags`: every model once, as the version most nodes have, changed
  * when any of them was changed last; newest first.
  */
 export function mergeTags(lists: readonly NodeTags[]): DiskModel[] {
@@ -43,7 +43,7 @@ export function mergeTags(lists: readonly NodeTags[]): DiskModel[] {
 }
 
 /**
- * The entries of `/api/ps` (`reference/ollama-api.md` 5.1): one per model and version, sizes summed so that the CLI's
+ * The entries of `/api/ps`: one per model and version, sizes summed so that the CLI's
  * percentage stays right; the one that stays in memory longest first.
  */
 export function mergePs(lists: readonly NodePs[]): LoadedModel[] {

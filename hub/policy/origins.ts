@@ -1,4 +1,4 @@
-/** Which web pages may use the hub from a browser: Ollama's rules for `Origin` (`reference/ollama-api.md` 2.10). */
+/** Which web pages may use the hub from a browser: Ollama's rules for `Origin`. */
 
 /** Entries of `OLLAMA_ORIGINS`, in lower case: an origin, one with a `*` in it, or `*` alone for any. */
 export type AllowedOrigins = readonly string[];

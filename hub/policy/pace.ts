@@ -62,6 +62,36 @@ export function afterFirstToken(pace: Pace, model: ModelKey, ms: number, atNode:
   return { ...pace, firstToken: new Map(pace.firstToken).set(model, { ...average, at: now }) };
 }
 
+/**
+ * Times what was believed, up to which a request that was given up is believed: that it took long may have been a load, or
+ * somebody else's work, and a machine that really is slow is found out by the next one.
+ */
+const MOST_BEYOND_BELIEF = 8;
+
+/** A request that was given up before its first token. */
+export interface NoToken {
+  readonly model: ModelKey;
+  /** Milliseconds after it was sent. */
+  readonly ms: number;
+  /** Milliseconds that its first token would have taken at least. */
+  readonly leastMs: number;
+  readonly atNode: number;
+  /** Milliseconds to the first token on the fastest node. */
+  readonly usual: number;
+}
+
+/**
+ * After a request was given up at `now`: its first token would have taken longer still, which is news where less was
+ * measured. A machine of which clients never wait for a token would else be held for as fast as the fastest, for ever.
+ */
+export function afterNoToken(pace: Pace, { model, ms, leastMs, atNode, usual }: NoToken, now: number): Pace {
+  // Others had theirs meanwhile: it is this request that takes long, or waits for something else.
+  if ((pace.firstToken.get(model)?.at ?? Number.NEGATIVE_INFINITY) >= now - ms) return pace;
+  const believed = firstTokenAlone(pace, model, usual, now);
+  const least = Math.min(leastMs / Math.max(1, atNode), believed * MOST_BEYOND_BELIEF);
+  return least > believed ? afterFirstToken(pace, model, least, 1, now) : pace;
+}
+
 /** Milliseconds to a first token of `model` on the node alone, where `usual` is that of the fastest node. */
 export function firstTokenAlone({ firstToken }: Pace, model: ModelKey, usual: number, now: number): number {
   const seen = firstToken.get(model);
@@ -92,6 +122,11 @@ export function afterUse(pace: Pace, model: ModelKey, loadOptions: string, now: 
     loadOptions: new Map(pace.loadOptions).set(model, loadOptions),
     usedAt: new Map(pace.usedAt).set(model, now),
   };
+}
+
+/** False when `model`, which is in memory, was loaded with other options: a request with these has it loaded anew. */
+export function isLoadedWith(pace: Pick<Pace, "loadOptions">, model: ModelKey, loadOptions: string): boolean {
+  return (pace.loadOptions.get(model) ?? loadOptions) === loadOptions;
 }
 
 /** What a node had in memory by its report before, and besides by answers since; what it has now, and is loading. */

@@ -1,4 +1,4 @@
-/** One request that fails wherever it goes takes no node down with it (faults.md L15). */
+/** One request that fails wherever it goes takes no node down with it. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { afterFailure, afterSuccess, newcomer, type Trust } from "./ejection.ts";

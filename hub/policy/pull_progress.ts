@@ -45,7 +45,7 @@ interface Layer {
 }
 
 /**
- * Merges the pull of one model on `nodeIds` (`reference/ollama-api.md` 5.2). Ollama's CLI takes the length of a layer's
+ * Merges the pull of one model on `nodeIds`. Ollama's CLI takes the length of a layer's
  * bar from the layer's first line, so `total` counts every node at work from the start and not as they report.
  */
 export function mergePulls(nodeIds: readonly string[]): PullMerge {

@@ -8,7 +8,7 @@ export interface RetryFacts {
   readonly retries: number;
 }
 
-/** One for every five that are on their first try, as Envoy's budget of 20 % (faults.md L16). */
+/** One for every five that are on their first try, as Envoy's budget of 20 %. */
 const SHARE = 0.2;
 /** A small fleet has always that many: with two requests, 20 % would be none. */
 const LEAST = 3;

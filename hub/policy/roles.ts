@@ -1,4 +1,5 @@
 /** Who may use which route: one table, in which every route has to stand, and nobody uses one that does not. */
+
 /** Whoever makes a request: with no credential, a key of one of three kinds, or a node with its own. */
 export const ROLES = ["anonymous", "caller", "node", "viewer", "admin"] as const;
 export type Role = (typeof ROLES)[number];
@@ -98,7 +99,7 @@ export const ROUTE_ROLES: Readonly<Record<string, LeastRole>> = {
   "DELETE /api/user/keys/:encodedKey": "admin",
 };
 
-/** A route as Hono lists it. */
+/** A route as Hono lists it; `app.routes` is such a list. */
 export interface ListedRoute {
   readonly method: string;
   readonly path: string;

@@ -1,7 +1,7 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { bestOf } from "./criteria.ts";
-import { isLoading, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
+import { isLoading, isUnfit, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
 import { isImpatient, isInTime, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
@@ -61,29 +61,31 @@ export function look<Node extends NodeFacts>(
   const nodes: readonly Node[] = Array.isArray(fleet) ? fleet : Array.from(fleet);
   if (request.digest !== null) {
     const same = nodes.filter((node) => hasDigest(node, request));
-    const { best, worthWaiting, ...found } = survey(same, request, now, limits, why);
+    const { best, worthWaiting, lastResort, ...found } = survey(same, request, now, limits, why);
     if (best || (worthWaiting && !takesAnotherDigest(request))) {
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
-      const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible);
+      const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible, lastResort);
       return { choice, nodes, request, now, limits, ...found, eligible, sameDigestOnly: true };
     }
   }
   const found = survey(nodes, request, now, limits, why);
   const { eligible, competing, latestMs } = found;
-  const choice = choiceOf(found);
+  const choice = choiceOf(found, request);
   return { choice, nodes, request, now, limits, eligible, competing, latestMs, sameDigestOnly: false };
 }
 
-function choiceOf<Node extends NodeFacts>(found: Survey<Node>): Choice<Node> {
+function choiceOf<Node extends NodeFacts>(found: Survey<Node>, request: Placement): Choice<Node> {
   const { eligible, best, worthWaiting, lastResort, doubtfulAndFull } = found;
   if (best) return { kind: "node", node: best };
-  if (worthWaiting) return wait(eligible);
+  const waits = worthWaiting && !(request.takesLastResort && lastResort);
+  if (waits) return wait(eligible, lastResort);
   if (lastResort) return { kind: "node", node: lastResort };
-  return doubtfulAndFull ? wait(eligible) : { kind: "none" };
+  return doubtfulAndFull ? wait(eligible, lastResort) : { kind: "none" };
 }
 
-function wait(eligible: readonly NodeFacts[]) {
-  return { kind: "wait", leavesFree: eligible.length > 0 } as const;
+/** A last resort is left free too: who is behind may be for that very node, or with options that fit there. */
+function wait(eligible: readonly NodeFacts[], lastResort: NodeFacts | undefined) {
+  return { kind: "wait", leavesFree: eligible.length > 0 || lastResort !== undefined } as const;
 }
 
 interface Survey<Node> {
@@ -163,7 +165,7 @@ function hasRoom(node: NodeFacts, now: number): boolean {
 }
 
 /** How little is hoped of a node that is used rather than refuse: least on trial, most where the model did not fit. */
-function doubt(node: NodeFacts, { model }: Placement, now: number): number {
-  if (now < (node.unfit.get(model) ?? 0)) return Number.POSITIVE_INFINITY;
+function doubt(node: NodeFacts, request: Placement, now: number): number {
+  if (isUnfit(node, request, now)) return Number.POSITIVE_INFINITY;
   return node.trust.kind === "ejected" ? node.trust.until : Number.NEGATIVE_INFINITY;
 }

@@ -1,8 +1,8 @@
 /** Join tokens: what lets an unknown machine become a node of this hub. Kept as hashes, read anew when the file changes. */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../../shared/errors.ts";
-import { joinText, writeJoinToken } from "../../shared/join_token.ts";
+import { hashOfSecret, joinProof, writeJoinToken } from "../../shared/join_token.ts";
 import { parseJson } from "../../shared/json.ts";
 import { readStateFile, SHORT_LOCK_WAIT_MS, stampOf, whileLocked, writeStateFile } from "../../shared/state_file.ts";
 
@@ -181,12 +181,8 @@ export function createJoinTokens({ stateDir, hubId, mode, wall, now = performanc
   };
 }
 
-function hashOfSecret(secret: string): Buffer {
-  return createHash("sha256").update(secret).digest();
-}
-
 function isProof(proof: string, signed: string, hash: string): boolean {
-  const right = createHmac("sha256", Buffer.from(hash, "base64url")).update(joinText(signed)).digest();
+  const right = joinProof(Buffer.from(hash, "base64url"), signed);
   const given = Buffer.from(proof, "base64url");
   return given.length === right.length && timingSafeEqual(given, right);
 }

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { createHash, createHmac } from "node:crypto";
 import { readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { joinText, readJoinToken } from "../../shared/join_token.ts";
+import { readJoinToken } from "../../shared/join_token.ts";
 import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
 import { createJoinTokens, NEW_TOKEN } from "./join_tokens.ts";
 
@@ -13,11 +13,11 @@ function tokensIn(stateDir: string, mode: "auto" | "open" | "closed" = "auto", t
   return createJoinTokens({ stateDir, hubId: HUB, mode, wall: () => new Date(time.now), now: () => time.now });
 }
 
-/** What a node shows that has `token`. */
+/** What a node shows that has `token`, spelled out: agents in the field know it so. */
 function show(token: string, signed = "signed"): string {
   const { id = "", secret = "" } = readJoinToken(token) ?? {};
   const key = createHash("sha256").update(secret).digest();
-  return `${id}.${createHmac("sha256", key).update(joinText(signed)).digest("base64url")}`;
+  return `${id}.${createHmac("sha256", key).update(`ollama-connector join 1\n${signed}`).digest("base64url")}`;
 }
 
 test("the token is shown once, and kept as a hash that only the owner reads", () => {

@@ -1,4 +1,4 @@
-/** What a node's state may follow from: random histories through registry, verdict and selection (faults.md B). */
+/** What a node's state may follow from: random histories through registry, verdict and selection. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { NodeRecord } from "../fleet/node_record.ts";

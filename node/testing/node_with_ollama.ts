@@ -1,5 +1,6 @@
 /** A node in front of a stand-in Ollama, and the few things every transport test does with the two. */
 import { type NodeHealth, nodeHealth } from "../../shared/protocol.ts";
+import { eventuallyWithin } from "../../shared/testing/eventually.ts";
 import { type FakeOllama, type FakeOllamaOptions, startFakeOllama } from "../../shared/testing/fake_ollama.ts";
 import { everybody, type StartNodeOptions, startNode, type TestNode } from "../../shared/testing/start_node.ts";
 
@@ -43,6 +44,18 @@ export function postExecute(url: string, body: unknown, init: RequestInit = {}):
 /** The node's GET /health. */
 export async function healthOf(node: TestNode): Promise<NodeHealth> {
   return nodeHealth.parse(await (await fetch(`${node.url}/health`)).json());
+}
+
+/** Resolves when neither Ollama nor the node works on anything any more; rejects after five seconds. */
+export function idle(node: TestNode, ollama: FakeOllama): Promise<void> {
+  return eventuallyWithin(
+    5_000,
+    2,
+  )(async () => {
+    const { running, waiting } = ollama.counters;
+    const slots = (await healthOf(node)).running;
+    if (running + waiting + (slots ?? 0) > 0) throw new Error(`at work: ${running}, ${waiting}, slots taken: ${slots}`);
+  });
 }
 
 /** The text that the lines of a streamed answer add up to. */

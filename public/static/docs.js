@@ -244,4 +244,4 @@ async function start() {
   }
 }
 
-start();
+void start();

@@ -145,7 +145,7 @@ const drawAnswer = view("answer", () => {
 
 find("question").addEventListener("submit", (event) => {
   event.preventDefault();
-  explain();
+  void explain();
 });
 
 /** Ids and model names of the fleet, for the lists. @type {Map<string, readonly string[]>} */
@@ -172,4 +172,4 @@ follow(["fleet"], {
     nameAll();
   },
 });
-if (location.search !== "") explain();
+if (location.search !== "") void explain();

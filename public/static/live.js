@@ -88,7 +88,7 @@ export function follow(topics, handlers) {
         if (name === "hello") {
           be("live");
           logLoad?.abort();
-          if (handlers.log) loadLog();
+          if (handlers.log) void loadLog();
         }
         const news = JSON.parse(data);
         const handler = handlers[/** @type {keyof Handlers} */ (name)];

@@ -39,4 +39,4 @@ async function logIn(event) {
 }
 
 form.addEventListener("submit", logIn);
-leaveIfInside();
+void leaveIfInside();

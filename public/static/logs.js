@@ -189,7 +189,7 @@ async function load(record) {
 /** @param {Brief} record */
 function toggle(record) {
   if (open.delete(record.request_id)) drawRows();
-  else load(record);
+  else void load(record);
 }
 
 rows.addEventListener("click", ({ target }) => {
@@ -230,13 +230,13 @@ follow(["requests"], {
   log(all) {
     loaded = true;
     add(all);
-    if (all.length === 0) findModel();
+    if (all.length === 0) void findModel();
   },
   requests({ finished, missed }) {
     add(finished);
     if (missed === 0) return;
     say(`${plural(missed, "request")} came too fast for the live view; the log was loaded again.`);
-    loadAgain();
+    void loadAgain();
   },
 });
 

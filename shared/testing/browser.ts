@@ -1,6 +1,7 @@
 /** A real Chromium without a window, for tests of web pages: what a page did wrong fails the test that opened it. */
 import { existsSync } from "node:fs";
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import { eventuallyWithin } from "./eventually.ts";
 
 /** Debian's Chromium, unless CHROMIUM in the environment names another. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -146,14 +147,4 @@ export async function reads(place: Locator, wanted: string | RegExp): Promise<st
 }
 
 /** Calls `look` until it no longer throws. Rejects with its last error after 20 s. */
-export async function eventually<T>(look: () => T | Promise<T>): Promise<T> {
-  const giveUpAt = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (performance.now() > giveUpAt) throw error;
-      await Bun.sleep(LOOK_MS);
-    }
-  }
-}
+export const eventually = eventuallyWithin(PATIENCE_MS, LOOK_MS);

@@ -25,7 +25,7 @@ export async function embed(exchange: Exchange, { engine, store }: Deps): Promis
   const inputs = embedInputs(fields.input);
   const model = requireModel(store, requested, `model ${JSON.stringify(requested)} not found, try pulling it first`);
   if (inputs.length === 0) {
-    await engine.loadOnly(exchange, model, keepAliveMs);
+    await engine.loadOnly(exchange, model, requested, keepAliveMs);
     return exchange.send(200, jsonHeaders, goJson({ model: requested, embeddings: [] }));
   }
   const job = jobOf({}, { model, requested, prompt: inputs.join("\n"), keepAliveMs, arrivedAt });
@@ -56,7 +56,7 @@ export async function embeddings(exchange: Exchange, { engine, store }: Deps): P
   if (displayName(requireModelName(requested)) !== model.name) throw new Refusal(404, notFound);
   const prompt = String(fields.prompt ?? "");
   if (prompt === "") {
-    await engine.loadOnly(exchange, model, keepAliveMs);
+    await engine.loadOnly(exchange, model, requested, keepAliveMs);
     return exchange.send(200, jsonHeaders, goJson({ embedding: [] }));
   }
   const job = jobOf({}, { model, requested, prompt, keepAliveMs, arrivedAt });

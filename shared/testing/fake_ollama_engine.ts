@@ -86,13 +86,19 @@ export class Engine {
     this.runners = new Runners(settings, this.counters);
   }
 
-  /** Brings the model into memory and runs nothing: Ollama's load request. Returns ms spent. */
-  async loadOnly(exchange: Exchange, model: StoredModel, keepAliveMs: number | undefined): Promise<number> {
-    const from = performance.now();
+  /** Brings the model into memory and runs nothing: Ollama's load request, for the model as `requested`. */
+  async loadOnly(
+    exchange: Exchange,
+    model: StoredModel,
+    requested: string,
+    keepAliveMs: number | undefined,
+  ): Promise<void> {
+    const fault = this.faults.take({ path: exchange.request.path, inference: true, model: requested });
+    const pause = new Pause(exchange.gone);
+    if (fault !== undefined) await refuseBeforeRunning(fault, requested, pause);
     this.runners.admit(model);
-    const runner = await this.runners.load(model, keepAliveMs, new Pause(exchange.gone));
-    this.runners.idle(runner);
-    return performance.now() - from;
+    if (fault !== undefined) await beforeFirstByte(exchange, fault, pause);
+    this.runners.idle(await this.runners.load(model, keepAliveMs, pause));
   }
 
   /** Runs a generation and answers it in `voice`. @throws Refusal for what goes wrong before the first byte. */
@@ -130,10 +136,7 @@ export class Engine {
     const { path, headers } = exchange.request;
     const fault = this.faults.take({ path, inference: true, model: job.requested, stream: job.stream });
     const pause = new Pause(exchange.gone);
-    if (fault !== undefined && refusesBeforeRunning(fault)) {
-      await pause.sleep(fault.delayMs ?? 0);
-      throw new Refusal(fault.kind === "status" ? fault.status : 500, faultText(fault, job.requested));
-    }
+    if (fault !== undefined) await refuseBeforeRunning(fault, job.requested, pause);
     this.runners.admit(job.model);
     const requestId = headerOf({ headers }, "x-request-id") ?? null;
     const execution = this.#record({ ...job, route: path, model: job.requested, requestId });
@@ -188,6 +191,13 @@ export class Engine {
     execution.abortedAt = performance.now();
     this.counters.aborted += 1;
   }
+}
+
+/** @throws Refusal where `fault` is an error answer that comes instead of running anything. */
+async function refuseBeforeRunning(fault: FakeFault, requested: string, pause: Pause): Promise<void> {
+  if (!refusesBeforeRunning(fault)) return;
+  await pause.sleep(fault.delayMs ?? 0);
+  throw new Refusal(fault.kind === "status" ? fault.status : 500, faultText(fault, requested));
 }
 
 /** Faults that act on the connection before any byte, or arm it for later bytes; for any route. */

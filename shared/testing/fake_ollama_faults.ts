@@ -39,7 +39,7 @@ export type FakeFault = FaultCommon &
 /** Ollama's text for a full queue; two spaces after the full stop. */
 export const busyText = "server busy, please try again.  maximum pending requests exceeded";
 /** Ollama's text when the runner vanishes under a request. */
-export const runnerLostText = "an error was encountered while running the model: unexpected EOF";
+const runnerLostText = "an error was encountered while running the model: unexpected EOF";
 const crashText = "llama-server process has terminated: signal: killed";
 
 /** The text of an error answer or error line that `fault` causes, for a request that named `model`. */

@@ -135,7 +135,7 @@ async function loadOrUnload(
   content: object,
 ): Promise<void> {
   if (keepAliveMs === 0) engine.runners.unload(model);
-  else await engine.loadOnly(exchange, model, keepAliveMs);
+  else await engine.loadOnly(exchange, model, requested, keepAliveMs);
   const done_reason = keepAliveMs === 0 ? "unload" : "load";
   const body = { model: requested, created_at: utcStamp(), ...content, done: true, done_reason };
   return exchange.send(200, jsonHeaders, goJson(body));

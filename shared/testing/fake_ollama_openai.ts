@@ -128,7 +128,7 @@ export async function completions(exchange: Exchange, { engine, store }: Deps): 
   const job: Job = { ...baseJob(fields, model, full, arrivedAt), thinking: false };
   const voice = completionVoice(requested, job, includesUsage(fields));
   if (prompt !== "") return engine.generate(exchange, job, voice);
-  await engine.loadOnly(exchange, model, undefined);
+  await engine.loadOnly(exchange, model, requested, undefined);
   const loaded: Answer = { ...emptyAnswer, doneReason: "load" };
   if (!job.stream) return exchange.send(200, v1JsonHeaders, voice.whole(loaded));
   await exchange.start(200, sseHeaders);

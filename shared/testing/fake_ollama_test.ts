@@ -70,7 +70,7 @@ describe("slots and loads", () => {
   });
 
   test("a load whose request leaves begins again for the next one", async () => {
-    await start({ loaded: [], loadMs: 80 });
+    await start({ loaded: [], loadMs: 500 });
     const first = askAndLeave("a");
     await until(() => ollama.counters.loads === 1);
     const second = ask("b");

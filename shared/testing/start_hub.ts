@@ -5,6 +5,7 @@ import { type HubParts, startHub } from "../../hub/hub.ts";
 import type { RequestRecord } from "../../hub/request_log.ts";
 import { silentLogger } from "../log.ts";
 import type { Environment } from "../settings.ts";
+import { eventuallyWithin } from "./eventually.ts";
 import { stateFolderForTest } from "./state_folder.ts";
 
 export interface StartHubOptions extends Partial<HubParts> {
@@ -95,14 +96,4 @@ export function startTestHub({ environment = {}, key, ...parts }: StartHubOption
 }
 
 /** Calls `look` until it no longer throws. Rejects with its last error after 10 s. */
-export async function eventually<T>(look: () => T | Promise<T>): Promise<T> {
-  const giveUpAt = performance.now() + GIVE_UP_MS;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (performance.now() > giveUpAt) throw error;
-      await Bun.sleep(LOOK_MS);
-    }
-  }
-}
+export const eventually = eventuallyWithin(GIVE_UP_MS, LOOK_MS);

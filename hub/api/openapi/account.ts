@@ -1,4 +1,4 @@
-/** Ollama's routes about a node's account at ollama.com, described (`reference/ollama-api.md` 1.13). */
+/** Ollama's routes about a node's account at ollama.com, described. */
 import { z } from "zod";
 import { nativeError, REFUSED_HEADERS, SERVED_HEADERS } from "./errors.ts";
 import type { Answer, Answers, Chapter } from "./operation.ts";

@@ -1,4 +1,4 @@
-/** Anthropic's route described (`reference/ollama-api.md` 1.15). */
+/** Anthropic's route described. */
 import { z } from "zod";
 import { CUT_STREAM, PLACED, SAME_VERSION, SERVED_HEADERS, servedErrors } from "./errors.ts";
 import type { Chapter } from "./operation.ts";

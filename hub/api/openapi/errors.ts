@@ -7,7 +7,7 @@ export const SERVED_HEADERS: readonly HeaderName[] = ["X-Request-Id", "X-Node-Id
 /** Of those that no node answered. */
 export const REFUSED_HEADERS: readonly HeaderName[] = ["X-Request-Id", "X-Attempts", "X-Queue-Position"];
 
-export const detailError = z.object({ detail: z.string().describe("What is wrong, in a sentence.") });
+const detailError = z.object({ detail: z.string().describe("What is wrong, in a sentence.") });
 
 export const jobError = z.object({
   detail: z.union([
@@ -41,7 +41,7 @@ export const openAiError = z.object({
   }),
 });
 
-export const anthropicError = z.object({
+const anthropicError = z.object({
   type: z.literal("error"),
   error: z.object({
     type: z.string().describe("`invalid_request_error`, `not_found_error`, `overloaded_error` (503) and so on."),

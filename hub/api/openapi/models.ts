@@ -1,4 +1,4 @@
-/** Ollama's routes that manage models, described (`reference/ollama-api.md` 1.9 to 1.12). */
+/** Ollama's routes that manage models, described. */
 import { z } from "zod";
 import { FAMILIES, nativeError, SERVED_HEADERS } from "./errors.ts";
 import { modelOptions } from "./native_schemas.ts";

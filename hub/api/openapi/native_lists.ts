@@ -17,12 +17,12 @@ const modelDetails = z.looseObject({
 
 const named = { model: z.string().describe("The same as `name`."), details: modelDetails };
 
-export const tagsModel = diskModel.extend({
+const tagsModel = diskModel.extend({
   ...named,
   capabilities: z.array(z.string()).optional().describe("`completion`, `tools`, `embedding`, `thinking` and so on."),
 });
 
-export const psModel = loadedModel.extend(named);
+const psModel = loadedModel.extend(named);
 
 const tagsAnswer = z.object({ models: z.array(tagsModel) });
 const psAnswer = z.object({ models: z.array(psModel) });
@@ -38,7 +38,7 @@ const showRequest = z.looseObject({
   verbose: z.boolean().optional().describe("With the long lists of the tokenizer."),
 });
 
-export const showAnswer = z.looseObject({
+const showAnswer = z.looseObject({
   license: z.string().optional(),
   modelfile: z.string().optional(),
   parameters: z.string().optional(),

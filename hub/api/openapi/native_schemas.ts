@@ -1,4 +1,4 @@
-/** Bodies of Ollama's own routes that run a model (`reference/ollama-api.md` 1.2 to 1.5). A test checks them. */
+/** Bodies of Ollama's own routes that run a model. A test checks them. */
 import { z } from "zod";
 import { nativeError } from "./errors.ts";
 
@@ -22,18 +22,18 @@ export const modelOptions = z
   })
   .describe("Parameters of the model; Ollama ignores those it does not know.");
 
-export const keepAlive = z
+const keepAlive = z
   .union([z.number(), z.string()])
   .describe(
     "How long the model stays in memory afterwards: seconds, or a duration such as `5m`; below 0 for ever. 0 without " +
       "a prompt takes it out of memory, on every node that has it there.",
   );
 
-export const think = z
+const think = z
   .union([z.boolean(), z.enum(["low", "medium", "high", "max"])])
   .describe("Whether a thinking model thinks first; true unless it says otherwise.");
 
-export const outputFormat = z
+const outputFormat = z
   .union([z.literal("json"), z.looseObject({}), z.literal(""), z.null()])
   .describe("`json`, or a JSON schema that the answer has to fit.");
 
@@ -92,7 +92,7 @@ export const generateAnswer = z.looseObject({
 /** A line of a streamed answer. */
 export const generateLine = z.union([generateAnswer, nativeError]);
 
-export const toolCall = z.looseObject({
+const toolCall = z.looseObject({
   id: z.string().optional(),
   function: z.looseObject({
     index: z.int().optional(),
@@ -101,7 +101,7 @@ export const toolCall = z.looseObject({
   }),
 });
 
-export const chatMessage = z.looseObject({
+const chatMessage = z.looseObject({
   role: z.string().describe("`system`, `user`, `assistant` or `tool`."),
   content: z.string().optional(),
   thinking: z.string().optional(),
@@ -111,7 +111,7 @@ export const chatMessage = z.looseObject({
   tool_call_id: z.string().optional(),
 });
 
-export const tool = z.looseObject({
+const tool = z.looseObject({
   type: z.string().describe("`function`."),
   function: z.looseObject({
     name: z.string(),

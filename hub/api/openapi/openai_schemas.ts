@@ -1,4 +1,4 @@
-/** Bodies of OpenAI's routes as Ollama has them (`reference/ollama-api.md` 1.14): documentation, checked by a test. */
+/** Bodies of OpenAI's routes as Ollama has them: documentation, checked by a test. */
 import { z } from "zod";
 import { openAiError } from "./errors.ts";
 
@@ -15,7 +15,7 @@ const functionCall = z.looseObject({
   function: z.looseObject({ name: z.string(), arguments: z.string().describe("JSON, as a text.") }),
 });
 
-export const completionMessage = z.looseObject({
+const completionMessage = z.looseObject({
   role: z.string().optional().describe("`system`, `user`, `assistant` or `tool`; in a stream only in the first chunk."),
   content: z.union([z.string(), z.array(contentPart), z.null()]).optional(),
   reasoning: z.string().optional().describe("What a thinking model thinks."),
@@ -43,7 +43,7 @@ const sampling = {
     .describe("Texts at which the answer ends."),
 };
 
-export const completionsTool = z.looseObject({
+const completionsTool = z.looseObject({
   type: z.string().describe("`function`."),
   function: z.looseObject({
     name: z.string(),
@@ -82,7 +82,7 @@ export const chatCompletion = z.looseObject({
   usage: usage.optional(),
 });
 
-export const chatCompletionChunk = z.looseObject({
+const chatCompletionChunk = z.looseObject({
   ...completion,
   object: z.literal("chat.completion.chunk"),
   choices: z

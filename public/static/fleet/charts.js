@@ -87,7 +87,7 @@ class Charted {
 
   /** @param {import("./history.js").Sample} sample */
   add(sample) {
-    if (!this.history.add(sample)) this.seed();
+    if (!this.history.add(sample)) void this.seed();
     else this.show();
   }
 
@@ -164,7 +164,7 @@ function choose(nodeId) {
   ofChosen?.destroy();
   chosen = nodeId === "" ? null : nodeId;
   ofChosen = chosen === null ? null : new Charted(chosen, () => redrawSection(), NODE_PLANS);
-  ofChosen?.seed();
+  void ofChosen?.seed();
   redrawSection();
 }
 

@@ -98,7 +98,7 @@ function waitingWords() {
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.key === "Escape" && running) stop();
-  else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSubmit(event);
+  else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void onSubmit(event);
   else return;
   event.preventDefault();
 }

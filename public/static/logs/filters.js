@@ -29,9 +29,6 @@ export function queryOf({ text, show, node, model }) {
   return query.size === 0 ? "" : `?${query}`;
 }
 
-/** @param {Filter} filter */
-export const isAll = (filter) => queryOf(filter) === "";
-
 /**
  * @param {string} label @param {string} all What stands for any. @param {readonly string[]} names
  * @param {string} chosen Listed whether it is among `names` or not. @param {(name: string) => void} choose

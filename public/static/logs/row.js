@@ -9,7 +9,7 @@ import { outcomeWords } from "./words.js";
 const COLUMNS = 10;
 
 /** The status with the word of how it ended. @param {Pick<Brief, "success" | "status_code">} record */
-export function statusView(record) {
+function statusView(record) {
   if (record.success)
     return html`<span class="good"><span aria-hidden="true">✓ </span>${record.status_code}<span class="said"> success</span></span>`;
   if (clientLeft(record)) return html`<span class="soft">${record.status_code} client left</span>`;

@@ -34,7 +34,7 @@ export const models: readonly FakeModel[] = [
 ];
 
 /** What can be pulled besides those; a test that pulls one leaves it there. */
-export const registry: readonly string[] = ["pulled", "pulled-whole", "pulled-by-cli", "pulled-by-run", "given-up"];
+const registry: readonly string[] = ["pulled", "pulled-whole", "pulled-by-cli", "pulled-by-run", "given-up"];
 
 /** Tokens of an answer that asks for no number of them. */
 export const tokens = 8;

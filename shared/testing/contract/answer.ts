@@ -34,13 +34,16 @@ export function headersOf(wire: WireAnswer): Record<string, string> {
   return headers;
 }
 
+/** Enough to see what is wrong; a long stream would be a megabyte of log. */
+const shown = (wire: WireAnswer) => JSON.stringify(wire).slice(0, 2_000);
+
 /** The answer to a request with `method`. @throws Error when it is cut, or framed in a way that is not HTTP. */
 export function readAnswer(wire: WireAnswer, method: string, viaHub: boolean): Answer {
   const all = headersOf(wire);
   const status = /^HTTP\/1\.1 (.*)/.exec(wire.head)?.[1];
-  if (status === undefined) throw new Error(`no answer: ${JSON.stringify(wire)}`);
+  if (status === undefined) throw new Error(`no answer: ${shown(wire)}`);
   const flaw = flawOfFraming(wire, all, method, status, viaHub);
-  if (flaw !== null) throw new Error(`${flaw}: ${JSON.stringify(wire)}`);
+  if (flaw !== null) throw new Error(`${flaw}: ${shown(wire)}`);
   const ignored = [...CONNECTION_HEADERS, ...(viaHub ? HUB_HEADERS : [])];
   const headers = Object.entries(all).filter(([name]) => !ignored.includes(name));
   return { status, headers: Object.fromEntries(headers), body: timeless(wire.body) };

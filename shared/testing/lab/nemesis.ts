@@ -63,7 +63,7 @@ function fault(name: string, make: (random: Random) => Parameters<ArenaNode["oll
   };
 }
 
-export const TROUBLES: readonly Trouble[] = [
+const TROUBLES: readonly Trouble[] = [
   {
     name: "kill -9 of an agent",
     needs: null,

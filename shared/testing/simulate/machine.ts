@@ -1,6 +1,6 @@
 /**
  * One machine with an Ollama, in virtual time: what it has in memory, what it loads and evicts, and how fast answers come
- * while several share it. The rules are those of `reference/ollama-api.md` 2.5, 2.6 and 2.8; time is in milliseconds.
+ * while several share it. The rules are those of Ollama's scheduler; time is in milliseconds.
  */
 
 export interface ModelSpec {
@@ -145,7 +145,7 @@ export function loadMs(spec: MachineSpec, model: ModelSpec): number {
 }
 
 /** Speed of each of `count` that generate at once, 1 being alone: Amdahl's law. */
-export function sharedSpeed(count: number, serialShare: number): number {
+function sharedSpeed(count: number, serialShare: number): number {
   return 1 / (1 + serialShare * (count - 1));
 }
 

@@ -60,14 +60,14 @@ function atOnce(
 
 const longestAgo = (nodes: readonly NodeRecord[]) => nodes.toSorted((a, b) => a.lastPicked - b.lastPicked).at(0);
 
-export const RANDOM = atOnce(
+const RANDOM = atOnce(
   "random",
   "Any machine that has the model.",
   () => 0,
   (nodes, { random }) => nodes[Math.floor(random() * nodes.length)],
 );
 
-export const ROUND_ROBIN = atOnce("round robin", "The one given a request longest ago.", () => 0, longestAgo);
+const ROUND_ROBIN = atOnce("round robin", "The one given a request longest ago.", () => 0, longestAgo);
 
 export const LEAST_CONNECTIONS = atOnce(
   "least connections",
@@ -108,7 +108,7 @@ export const LEAST_BUSY: Policy = {
   }),
 };
 
-export const WITHOUT_FIRST_TOKENS: Policy = {
+const WITHOUT_FIRST_TOKENS: Policy = {
   name: "hub, not measuring",
   rule: "`first-token` as long as nothing was measured: jobs per slot decide, then what is in memory.",
   open: ({ registry, clock }) => ({
@@ -117,7 +117,7 @@ export const WITHOUT_FIRST_TOKENS: Policy = {
   }),
 };
 
-export const ORACLE: Policy = {
+const ORACLE: Policy = {
   name: "oracle",
   rule:
     "Knows all lengths and speeds and what every Ollama is doing: plays each machine forward with the request and without " +
@@ -177,5 +177,5 @@ function playOn(machine: Machine, now: number, work: Work | null) {
   return { firstTokensMs, loaded: new Set(copy.loaded()) };
 }
 
-export const BASELINES: readonly Policy[] = [RANDOM, ROUND_ROBIN, LEAST_CONNECTIONS, USERS_ORDER];
+const BASELINES: readonly Policy[] = [RANDOM, ROUND_ROBIN, LEAST_CONNECTIONS, USERS_ORDER];
 export const POLICIES: readonly Policy[] = [...BASELINES, LEAST_BUSY, WITHOUT_FIRST_TOKENS, THIS_HUB, ORACLE];

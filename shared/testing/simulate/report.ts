@@ -36,7 +36,7 @@ const COLUMNS: readonly [head: string, value: (figures: Figures) => number, digi
   ["lost %", ({ lost }) => lost * 100, 1],
 ];
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const [low = 0, high = 0] = [sorted[sorted.length % 2 === 1 ? middle : middle - 1], sorted[middle]];

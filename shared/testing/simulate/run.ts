@@ -174,10 +174,11 @@ export async function run(options: RunOptions): Promise<Outcome> {
   function giveUp(request: Open): void {
     // Who waits in the room leaves it by its own time limit, which is the same.
     if (request.over || request.firstMs !== null || request.sent === null) return;
-    const { nodeId, reservation } = request.sent;
+    const { at, nodeId, reservation } = request.sent;
     const machine = machines.get(nodeId);
     machine?.cancel(request.work.id, clock.now());
     end(request, "gave up");
+    reservation.unanswered(clock.now() - at);
     reservation.release();
     if (machine) wind(machine);
   }

@@ -7,7 +7,7 @@ import { countFigure, type Figure, findings, judge, outcomesOf, type Scenario, s
 
 const BODY_BYTES = 32e6;
 const BODIES_AT_ONCE = 6;
-/** MB that rude clients may cost (`faults.md` S13), and seconds after which one that reads nothing is cut. */
+/** MB that rude clients may cost, and seconds after which one that reads nothing is cut. */
 const MOST_MB = 50;
 const SLOW_READER_S = 60;
 
