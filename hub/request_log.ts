@@ -1,6 +1,7 @@
 /** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import { createPeaks } from "./collect_at_peaks.ts";
 import type { Route } from "./fleet/node_record.ts";
 import type { Refusal } from "./job.ts";
 import { type OpenRecordDeps, openRecord, type RunningRequest } from "./observe/open_record.ts";
@@ -150,6 +151,7 @@ export interface RequestLogOptions {
 export function createRequestLog({ clock, keepPrompts, ...options }: RequestLogOptions): RequestLog {
   const ring: KeptRequest[] = [];
   const running = new Set<RunningRequest>();
+  const reached = createPeaks();
   let next = 0;
 
   function* newestFirst(): Generator<KeptRequest> {
@@ -175,6 +177,7 @@ export function createRequestLog({ clock, keepPrompts, ...options }: RequestLogO
     begin(start) {
       const open = openRecord(start, deps);
       running.add(open);
+      reached(running.size);
       return open;
     },
     newest: (limit) =>
