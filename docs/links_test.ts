@@ -10,7 +10,8 @@ const DOCUMENTS = [ROOT, join(ROOT, "docs")]
   .map((file) => relative(ROOT, file));
 
 /** Names of files that are not the repository's: on the reader's machine, made by a build, or of other projects. */
-const NOT_OURS = /^(\/|~|\.?\/?dist\/|[^/]*…|logs\.html$|ollama\.|(keys|tokens|node_keys)\.json$)|[*{}<>$]/;
+const NOT_OURS =
+  /^(\/|~|\.?\/?dist\/|[^/]*…|logs\.html$|ollama\.|(keys|tokens|node_keys|hub\.rotations)\.json$)|[*{}<>$]/;
 const FILE = /^[\w./-]+\.(ts|js|md|sh|json|yml|yaml|toml|html|css)$/;
 
 /** Anchors as GitHub makes them from headings. */

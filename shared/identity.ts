@@ -12,6 +12,7 @@ import {
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import { readOrMakeStateFile, readStateFile, writeStateFile } from "./state_file.ts";
 
 export interface Identity {
@@ -60,7 +61,10 @@ export interface Rotation {
   readonly signature: string;
 }
 
-/** Replaces key `name` of `folder` by a new one, which the old one signs for. Throws when the folder cannot be written. */
+/**
+ * Replaces key `name` of `folder` by a new one, which the old one signs for. Throws when the folder cannot be written, or
+ * what was signed before cannot be read.
+ */
 export function rotateIdentity(folder: string, name: string): { identity: Identity; rotation: Rotation } {
   const old = loadIdentity(folder, name);
   if (old.warning !== null) throw new Error(old.warning);
@@ -75,14 +79,19 @@ export function rotateIdentity(folder: string, name: string): { identity: Identi
   return { identity, rotation };
 }
 
-/** The rotations of key `name` so far, oldest first; none where they cannot be read. */
+/**
+ * The rotations of key `name` so far, oldest first. Throws where they cannot be read: without them, those who know an older
+ * key only would take the new one for somebody else's.
+ */
 export function readRotations(folder: string, name: string): Rotation[] {
-  try {
-    const parsed: unknown = JSON.parse(readStateFile(join(folder, `${name}.rotations.json`)) ?? "[]");
-    return Array.isArray(parsed) ? parsed : [];
-  } catch {
-    return [];
-  }
+  const path = join(folder, `${name}.rotations.json`);
+  const text = readStateFile(path);
+  if (text === null) return [];
+  const rotations = parseJson(text);
+  if (Array.isArray(rotations) && rotations.every(isRotation)) return rotations;
+  throw new BadKey(
+    `${path} is not a list of key rotations: restore it; or delete it, and hub.pin on every node that trusts an older key`,
+  );
 }
 
 /** True when `rotations` lead from key `from` to key `to`, each signed by the key before it. */
@@ -93,6 +102,11 @@ export function isFollower(from: string, to: string, rotations: readonly Rotatio
     if (each.from === key && verify(key, rotationText(each.from, each.to), each.signature)) key = each.to;
   }
   return key === to;
+}
+
+function isRotation(each: unknown): each is Rotation {
+  const { from, to, signature } = Object(each) as Record<string, unknown>;
+  return typeof from === "string" && typeof to === "string" && typeof signature === "string";
 }
 
 function rotationText(from: string, to: string): string {

@@ -1,6 +1,6 @@
 /** Keys of programs: made once, kept, and never silently replaced. */
 import { expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFollower, keyId, loadIdentity, newIdentity, readRotations, rotateIdentity, verify } from "./identity.ts";
@@ -82,3 +82,17 @@ test("a rotation leads from the old key to the new one, step by step, and only w
   expect(isFollower(first, third, forged)).toBe(false);
   expect(keyId(first)).toHaveLength(22);
 });
+
+test.each(["", "{}", "[1]", '[{"from": "a", "to": "b"}]', "[", "\0"])(
+  "a file of rotations that holds %j is named, and not written over",
+  (text) => {
+    const where = folder();
+    const { publicKey } = loadIdentity(where, "hub");
+    const path = join(where, "hub.rotations.json");
+    writeFileSync(path, text);
+    expect(() => readRotations(where, "hub")).toThrow(path);
+    expect(() => rotateIdentity(where, "hub")).toThrow("hub.rotations.json is not a list of key rotations");
+    expect(readFileSync(path, "utf8")).toBe(text);
+    expect(loadIdentity(where, "hub").publicKey).toBe(publicKey);
+  },
+);

@@ -34,7 +34,7 @@ export function openIdentities({ config, bootId, clock, log, registry, liveness,
   });
   const nodeKeys = createNodeKeys({
     identity,
-    rotations: readRotations(stateDir, "hub"),
+    rotations: identity.kept ? readRotations(stateDir, "hub") : [],
     stateDir,
     bootId,
     clock,
