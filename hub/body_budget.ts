@@ -27,46 +27,58 @@ export interface BodyShare {
 
 /** A budget of `size` bytes with nothing in it. */
 export function createBodyBudget(size: number): BodyBudget {
-  let taken = 0;
+  const budget: Budget = { size, taken: 0 };
   let last: Promise<unknown> = Promise.resolve();
   return {
     size,
     get taken() {
-      return taken;
+      return budget.taken;
     },
     oneByOne(work) {
       const done = last.then(work);
       last = done.catch(() => {});
       return done;
     },
-    open() {
-      let held = 0;
-      let open = true;
-      // Weakly: of a body that was read into something else nothing is kept until then.
-      let bytes: WeakRef<Uint8Array<ArrayBuffer>> | null = null;
-      return {
-        grow(bytes) {
-          const limit = held + bytes <= SMALL_BODY ? size * (1 + SMALL_BODIES_SHARE) : size;
-          if (!open || taken + bytes > limit) return false;
-          held += bytes;
-          taken += bytes;
-          return true;
-        },
-        holds(whole) {
-          const before = bytes?.deref();
-          if (before !== whole) free(before);
-          bytes = new WeakRef(whole);
-        },
-        release() {
-          open = false;
-          taken -= held;
-          held = 0;
-          if (bytes) free(bytes.deref());
-          bytes = null;
-        },
-      };
-    },
+    open: () => new Share(budget),
   };
+}
+
+interface Budget {
+  readonly size: number;
+  taken: number;
+}
+
+/** A class: there is one for every request under way, and closures would be most of it. */
+class Share implements BodyShare {
+  private held = 0;
+  private open = true;
+  /** Weakly: of a body that was read into something else nothing is kept until then. */
+  private bytes: WeakRef<Uint8Array<ArrayBuffer>> | null = null;
+
+  constructor(private readonly budget: Budget) {}
+
+  grow(bytes: number): boolean {
+    const { size, taken } = this.budget;
+    const limit = this.held + bytes <= SMALL_BODY ? size * (1 + SMALL_BODIES_SHARE) : size;
+    if (!this.open || taken + bytes > limit) return false;
+    this.held += bytes;
+    this.budget.taken += bytes;
+    return true;
+  }
+
+  holds(whole: Uint8Array<ArrayBuffer>): void {
+    const before = this.bytes?.deref();
+    if (before !== whole) free(before);
+    this.bytes = new WeakRef(whole);
+  }
+
+  release(): void {
+    this.open = false;
+    this.budget.taken -= this.held;
+    this.held = 0;
+    if (this.bytes) free(this.bytes.deref());
+    this.bytes = null;
+  }
 }
 
 /**

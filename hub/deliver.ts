@@ -59,7 +59,7 @@ export async function deliver(routes: readonly Route[], parcel: Parcel, deps: De
   const race: Race = { winner: null, onWon };
   const dials: Dial[] = [];
   for (const route of routes) {
-    const dial = startDial(route, parcel, race, deps);
+    const dial = new Dial(route, parcel, race, deps);
     dials.push(dial);
     // An earlier dial may be the one that connects while this one is still at it.
     await Promise.race([dial.connecting, won, Bun.sleep(deps.times.staggerMs)]);
@@ -71,7 +71,7 @@ export async function deliver(routes: readonly Route[], parcel: Parcel, deps: De
   const { winner } = race;
   for (const dial of dials) if (dial !== winner) dial.giveUp(winner !== null);
   if (winner !== null) return { kind: "delivered", route: winner.route, response: winner.response };
-  return { kind: "not_sent", failures: dials.map(({ route, error }) => ({ route, error: error() })) };
+  return { kind: "not_sent", failures: dials.map(({ route, failure }) => ({ route, error: failure })) };
 }
 
 interface Race {
@@ -80,86 +80,108 @@ interface Race {
   readonly onWon: () => void;
 }
 
-interface Dial {
-  readonly route: Route;
-  readonly response: Promise<Response>;
-  /** Resolves once it is connected, or that has failed. Never rejects. */
-  readonly connecting: Promise<void>;
-  /** Ends a dial that did not win. `beaten`: another one connected while this one was still at it. */
-  giveUp(beaten: boolean): void;
-  /** What went wrong, once it has. */
-  error(): Error;
+/** What stays of a dial as long as the answer it brought: ends it when nobody wants it any more. */
+class Cut implements EventListenerObject {
+  readonly abort = new AbortController();
+
+  constructor(private readonly caller: AbortSignal) {
+    if (caller.aborted) this.handleEvent();
+    else caller.addEventListener("abort", this, { once: true });
+  }
+
+  handleEvent(): void {
+    this.abort.abort(this.caller.reason);
+  }
+
+  /** Whatever the caller does, that dial is over. */
+  now(reason: Error): void {
+    this.caller.removeEventListener("abort", this);
+    this.abort.abort(reason);
+  }
 }
 
-function startDial(route: Route, parcel: Parcel, race: Race, deps: DeliverDeps): Dial {
-  const abort = new AbortController();
-  const { promise: connecting, resolve } = Promise.withResolvers<void>();
-  let state: "dialling" | "connected" | "failed" = "dialling";
-  let failure: Error = LOST_THE_RACE;
+/** One connection of a race, and the source of the body it sends. */
+class Dial {
+  /** Resolves once it is connected, or that has failed. Never rejects. */
+  readonly connecting: Promise<void>;
+  readonly response: Promise<Response>;
+  /** What went wrong, once it has. */
+  failure: Error = LOST_THE_RACE;
+  private readonly cut: Cut;
+  private readonly connectLimit: Timer;
+  private readonly settled: () => void;
+  private state: "dialling" | "connected" | "failed" = "dialling";
+  private readonly caller: AbortSignal;
+  private readonly body: Parcel["body"];
+  private streamed: Reader | null = null;
 
-  const settle = (connected: boolean, error?: unknown) => {
-    if (state !== "dialling") return;
-    state = connected ? "connected" : "failed";
-    if (error !== undefined) failure = error instanceof Error ? error : new Error(String(error));
-    clearConnectLimit();
+  constructor(
+    readonly route: Route,
+    parcel: Parcel,
+    private readonly race: Race,
+    private readonly deps: DeliverDeps,
+  ) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.connecting = promise;
+    this.settled = resolve;
+    this.body = parcel.body;
+    this.caller = parcel.signal;
+    this.cut = new Cut(parcel.signal);
+    const { abort } = this.cut;
+    const { connectMs } = deps.times;
+    this.connectLimit = setTimeout(
+      () => abort.abort(new ConnectTimeout(`no connection within ${connectMs} ms`)),
+      connectMs,
+    );
+    const headers = withTicket(parcel);
+    this.response = deps.fetch(route.origin + parcel.path, {
+      method: parcel.method ?? "POST",
+      headers: parcel.body instanceof Uint8Array ? withLength(headers, parcel.body) : headers,
+      body: new ReadableStream<Uint8Array>(this, { highWaterMark: 0 }),
+      signal: abort.signal,
+      fresh: true,
+      cert: route.cert ?? null,
+    });
+    // Rejected before the body was asked for: whatever the reason, nothing was delivered.
+    this.response.catch((error) => this.settle(false, error));
+  }
+
+  private settle(connected: boolean, error?: unknown): void {
+    if (this.state !== "dialling") return;
+    this.state = connected ? "connected" : "failed";
+    if (error !== undefined) this.failure = error instanceof Error ? error : new Error(String(error));
+    clearTimeout(this.connectLimit);
     // A client that left in the middle says nothing about the route, nor does a hub that cannot dial at all.
-    if (!parcel.signal.aborted && !isOwnShortage(error))
-      deps.onRoute(route, connected ? "connected" : howFailed(error));
-    resolve();
-  };
+    if (!this.caller.aborted && !isOwnShortage(error))
+      this.deps.onRoute(this.route, connected ? "connected" : howFailed(error));
+    this.settled();
+  }
 
-  const onCallerAbort = () => abort.abort(parcel.signal.reason);
-  if (parcel.signal.aborted) onCallerAbort();
-  else parcel.signal.addEventListener("abort", onCallerAbort, { once: true });
-  const connectLimit = AbortSignal.timeout(deps.times.connectMs);
-  const onConnectLimit = () => abort.abort(new ConnectTimeout(`no connection within ${deps.times.connectMs} ms`));
-  // Not left to fire in vain: until then it would hold the body.
-  const clearConnectLimit = () => connectLimit.removeEventListener("abort", onConnectLimit);
-  connectLimit.addEventListener("abort", onConnectLimit);
+  /** The connection stands and asks for more of the body. */
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    if (this.streamed) return passOn(this.streamed, controller);
+    // Given up a moment before it connected: fetch rejects, and that settles it.
+    const { signal } = this.cut.abort;
+    if (signal.aborted) return controller.error(signal.reason);
+    this.race.winner ??= this;
+    this.race.onWon();
+    this.settle(true);
+    if (this.race.winner !== this) return controller.error(LOST_THE_RACE);
+    this.streamed = this.body instanceof Uint8Array ? inPieces(this.body) : this.body.getReader();
+    return passOn(this.streamed, controller);
+  }
 
-  let streamed: Reader | null = null;
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        if (streamed) return passOn(streamed, controller);
-        // Given up a moment before it connected: fetch rejects, and that settles it.
-        if (abort.signal.aborted) return controller.error(abort.signal.reason);
-        race.winner ??= dial;
-        race.onWon();
-        settle(true);
-        if (race.winner !== dial) return controller.error(LOST_THE_RACE);
-        streamed = parcel.body instanceof Uint8Array ? inPieces(parcel.body) : parcel.body.getReader();
-        return passOn(streamed, controller);
-      },
-      cancel: (reason) => streamed?.cancel(reason).catch(() => {}),
-    },
-    { highWaterMark: 0 },
-  );
-  const headers = withTicket(parcel);
-  const response = deps.fetch(route.origin + parcel.path, {
-    method: parcel.method ?? "POST",
-    headers: parcel.body instanceof Uint8Array ? withLength(headers, parcel.body) : headers,
-    body,
-    signal: abort.signal,
-    fresh: true,
-    cert: route.cert ?? null,
-  });
-  // Rejected before the body was asked for: whatever the reason, nothing was delivered.
-  response.catch((error) => settle(false, error));
+  /** The connection does not take the rest of the body. */
+  cancel(reason: unknown): Promise<void> | undefined {
+    return this.streamed?.cancel(reason).catch(() => {});
+  }
 
-  const dial: Dial = {
-    route,
-    response,
-    connecting,
-    giveUp(beaten) {
-      parcel.signal.removeEventListener("abort", onCallerAbort);
-      // Slower than the stagger and overtaken: next time the other one goes first, until a probe connects here.
-      if (beaten && state === "dialling") settle(false, LOST_THE_RACE);
-      abort.abort(LOST_THE_RACE);
-    },
-    error: () => failure,
-  };
-  return dial;
+  /** Ends a dial that did not win. `beaten`: another one connected while this one was still at it. */
+  giveUp(beaten: boolean): void {
+    // Slower than the stagger and overtaken: next time the other one goes first, until a probe connects here.
+    if (beaten && this.state === "dialling") this.settle(false, LOST_THE_RACE);
+    this.cut.now(LOST_THE_RACE);
+  }
 }
 
 function howFailed(error: unknown): RouteTry {

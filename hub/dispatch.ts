@@ -61,10 +61,12 @@ export async function dispatch(job: Job, hub: DispatchDeps): Promise<Response> {
 
     if (outcome.kind === "answer" || outcome.kind === "rejected") {
       hub.conversations.servedBy(job, node);
+      // Of the answer no more, which would be held by this for as long as it runs.
+      const answered = { nodeId: node.id, answer: { status: outcome.answer.status } };
       return commit(job, node.id, outcome.answer, hub, (relayEnd) => {
         reservation.release();
         const { atNode } = reservation;
-        learnFromEnd(job, outcome, { atNode, ms: clock.now() - sentAt }, relayEnd, registry);
+        learnFromEnd(job, answered, { atNode, ms: clock.now() - sentAt }, relayEnd, registry);
       });
     }
     if (outcome.kind === "cancelled") {

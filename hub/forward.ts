@@ -70,7 +70,7 @@ async function attempt(
     const delivery = await deliver(
       routes,
       { path: job.path, headers, ticket, body: job.body, signal: line.signal },
-      { ...deps, onRoute: (dialled, tried) => deps.onRoute(node.id, dialled, tried) },
+      { fetch: deps.fetch, times: deps.times, onRoute: (dialled, tried) => deps.onRoute(node.id, dialled, tried) },
     );
     // Ended while it was dialling: that says nothing about the node's addresses.
     line.signal.throwIfAborted();

@@ -15,29 +15,43 @@ export interface IdleLimit {
  * set again only when it rings too early: two timers for each token of each stream cost as much as passing it on.
  */
 export function createIdleLimit(clock: Clock, ms: number, onDue: () => void): IdleLimit {
-  let beganAt: number | null = null;
-  let cancel: (() => void) | null = null;
+  return new Limit(clock, ms, onDue);
+}
 
-  function look(): void {
-    cancel = null;
-    if (beganAt === null) return;
-    const rest = beganAt + ms - clock.now();
-    if (rest <= 0) onDue();
-    else cancel = clock.after(rest, look);
+class Limit implements IdleLimit {
+  private beganAt: number | null = null;
+  private cancel: (() => void) | null = null;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly ms: number,
+    private readonly onDue: () => void,
+  ) {}
+
+  begin(): void {
+    this.beganAt = this.clock.now();
+    this.cancel ??= this.ringAfter(this.ms);
   }
 
-  return {
-    begin() {
-      beganAt = clock.now();
-      cancel ??= clock.after(ms, look);
-    },
-    pause() {
-      beganAt = null;
-    },
-    end() {
-      beganAt = null;
-      cancel?.();
-      cancel = null;
-    },
-  };
+  pause(): void {
+    this.beganAt = null;
+  }
+
+  end(): void {
+    this.beganAt = null;
+    this.cancel?.();
+    this.cancel = null;
+  }
+
+  private ringAfter(ms: number): () => void {
+    return this.clock.after(ms, () => this.look());
+  }
+
+  private look(): void {
+    this.cancel = null;
+    if (this.beganAt === null) return;
+    const rest = this.beganAt + this.ms - this.clock.now();
+    if (rest <= 0) this.onDue();
+    else this.cancel = this.ringAfter(rest);
+  }
 }

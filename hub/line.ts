@@ -3,7 +3,7 @@ import { type Clock, every } from "../shared/clock.ts";
 import { messageOf } from "../shared/errors.ts";
 import { failureWords } from "../shared/failure_words.ts";
 import { NodeLost, type NodeRecord } from "./fleet/node_record.ts";
-import { createIdleLimit } from "./idle_limit.ts";
+import { createIdleLimit, type IdleLimit } from "./idle_limit.ts";
 import type { Job } from "./job.ts";
 import { isLoading } from "./policy/eligibility.ts";
 import type { FailureKind } from "./policy/failover.ts";
@@ -60,102 +60,161 @@ export interface Line {
   close(): void;
 }
 
+/** What of a request its line goes by. */
+type Sent = Pick<Job, "id" | "signal" | "key" | "stream" | "deadlineAt">;
+
 /** Opens the line for sending `job` to `node`; it has to be closed unless an answer is read to its end. */
-export function openLine(
-  job: Pick<Job, "id" | "signal" | "key" | "stream" | "deadlineAt">,
-  node: NodeRecord,
-  deps: LineDeps,
-): Line {
-  const { clock, attemptTimes: times } = deps;
-  const abort = new AbortController();
-  // The registry replaces the node's signal when it fires.
-  const { lost } = node;
-  const end = (failure: FailureKind, message: string, status?: number) =>
-    abort.abort(new AttemptError(failure, message, status));
-  const leave = () => abort.abort(job.signal.reason);
-  // Gone before anything was sent: it brought no load about.
-  const leftBefore = job.signal.aborted;
-  const stopListening = [
-    onAbort(job.signal, () => (leftBefore ? leave() : afterLoad(leave))),
-    onAbort(lost, () => end(wasRestarted(lost.reason) ? "node_restarted" : "node_lost", messageOf(lost.reason))),
-    onAbort(deps.stopping, () => end("hub_stopping", "the hub is shutting down", 503)),
-    clock.after(Math.max(0, job.deadlineAt - clock.now()), () => end("deadline", "the request took too long", 504)),
-  ];
-
-  /** Ollama throws a load away when the request that began it leaves, and the next one begins at zero: it is let finish. */
-  function afterLoad(run: () => void): void {
-    // Others that wait for the same load leave without harm to it, and without keeping their slots.
-    if (!isLoading(node, job.key) || node.loaders.get(job.key) !== job.id) return run();
-    const stop = every(clock, LOAD_LOOK_MS, () => {
-      if (isLoading(node, job.key)) return;
-      stop();
-      run();
-    });
-    stopListening.push(stop);
-  }
-
-  const patienceMs = job.stream ? times.firstByteMs : times.wholeAnswerMs;
-  let cancelLimit = clock.after(patienceMs, () => {
-    const timeOut = (ms: number) => end("first_byte_timeout", `no answer within ${ms / 1000} s`, 504);
-    const more = times.firstByteLoadingMs - patienceMs;
-    if (more <= 0 || !node.loading.has(job.key)) return timeOut(patienceMs);
-    cancelLimit = clock.after(more, () => timeOut(times.firstByteLoadingMs));
-  });
-
-  function release(): void {
-    cancelLimit();
-    for (const stop of stopListening) stop();
-  }
-  function close(): void {
-    release();
-    abort.abort(NOT_WANTED);
-  }
-
-  return {
-    signal: abort.signal,
-    close,
-    read(response) {
-      const reader = response.body?.getReader();
-      const stall = createIdleLimit(clock, times.idleMs, () =>
-        end("stalled", `the answer stopped for ${times.idleMs / 1000} s`, 504),
-      );
-      stopListening.push(stall.end);
-      let first = true;
-      function came(): void {
-        if (first) cancelLimit();
-        first = false;
-        stall.pause();
-      }
-      function took({ value, done }: Bun.ReadableStreamDefaultReadResult<Uint8Array>): Uint8Array | null {
-        came();
-        deps.onData(node.id);
-        if (!done) return value;
-        release();
-        return null;
-      }
-      function broke(error: unknown): never {
-        came();
-        release();
-        throw abort.signal.aborted ? abort.signal.reason : error;
-      }
-      return {
-        // Not async, as this is done for every token: each function that awaits costs it another turn.
-        read() {
-          if (!reader) return Promise.resolve(null);
-          if (!first) stall.begin();
-          return reader.read().then(took, broke);
-        },
-        close,
-      };
-    },
-  };
+export function openLine(job: Sent, node: NodeRecord, deps: LineDeps): Line {
+  return new OpenLine(job, node, deps);
 }
 
-/** Calls `run` when `signal` is aborted, also when it was before. Returns how to stop listening. */
-function onAbort(signal: AbortSignal, run: () => void): () => void {
-  if (signal.aborted) run();
-  else signal.addEventListener("abort", run, { once: true });
-  return () => signal.removeEventListener("abort", run);
+/** A class, which listens to its signals itself: thousands are open at a time, and closures would be most of each. */
+class OpenLine implements Line, EventListenerObject {
+  readonly signal: AbortSignal;
+  private readonly abort = new AbortController();
+  /** The registry replaces the node's signal when it fires. */
+  private readonly lost: AbortSignal;
+  /** The client was gone before anything was sent: it brought no load about. */
+  private readonly leftBefore: boolean;
+  private readonly patienceMs: number;
+  private readonly cancelDeadline: () => void;
+  private cancelFirstByte: (() => void) | null;
+  private stopLooking: (() => void) | null = null;
+  private source: AnswerSource | null = null;
+
+  constructor(
+    private readonly job: Sent,
+    readonly node: NodeRecord,
+    readonly deps: LineDeps,
+  ) {
+    const { clock, attemptTimes: times } = deps;
+    this.signal = this.abort.signal;
+    this.lost = node.lost;
+    this.leftBefore = job.signal.aborted;
+    for (const signal of [job.signal, this.lost, deps.stopping]) {
+      if (signal.aborted) this.aborted(signal);
+      else signal.addEventListener("abort", this, { once: true });
+    }
+    this.cancelDeadline = clock.after(Math.max(0, job.deadlineAt - clock.now()), () =>
+      this.end("deadline", "the request took too long", 504),
+    );
+    this.patienceMs = job.stream ? times.firstByteMs : times.wholeAnswerMs;
+    this.cancelFirstByte = clock.after(this.patienceMs, () => this.patienceIsOver());
+  }
+
+  handleEvent({ target }: Event): void {
+    if (target instanceof AbortSignal) this.aborted(target);
+  }
+
+  /** One of the three signals is. */
+  private aborted(signal: AbortSignal): void {
+    if (signal === this.job.signal) return this.leftBefore ? this.leave() : this.leaveAfterLoad();
+    if (signal !== this.lost) return this.end("hub_stopping", "the hub is shutting down", 503);
+    this.end(wasRestarted(signal.reason) ? "node_restarted" : "node_lost", messageOf(signal.reason));
+  }
+
+  end(failure: FailureKind, message: string, status?: number): void {
+    this.abort.abort(new AttemptError(failure, message, status));
+  }
+
+  private leave(): void {
+    this.abort.abort(this.job.signal.reason);
+  }
+
+  /** Ollama throws a load away when the request that began it leaves, and the next one begins at zero: it is let finish. */
+  private leaveAfterLoad(): void {
+    const { job, node, deps } = this;
+    // Others that wait for the same load leave without harm to it, and without keeping their slots.
+    if (!isLoading(node, job.key) || node.loaders.get(job.key) !== job.id) return this.leave();
+    this.stopLooking = every(deps.clock, LOAD_LOOK_MS, () => {
+      if (isLoading(node, job.key)) return;
+      this.stopLooking?.();
+      this.leave();
+    });
+  }
+
+  private patienceIsOver(): void {
+    const { clock, attemptTimes: times } = this.deps;
+    const timeOut = (ms: number) => this.end("first_byte_timeout", `no answer within ${ms / 1000} s`, 504);
+    const more = times.firstByteLoadingMs - this.patienceMs;
+    if (more <= 0 || !this.node.loading.has(this.job.key)) return timeOut(this.patienceMs);
+    this.cancelFirstByte = clock.after(more, () => timeOut(times.firstByteLoadingMs));
+  }
+
+  /** The first byte is here. */
+  began(): void {
+    this.cancelFirstByte?.();
+    this.cancelFirstByte = null;
+  }
+
+  /** From now on nothing ends it any more. */
+  release(): void {
+    this.began();
+    for (const signal of [this.job.signal, this.lost, this.deps.stopping]) signal.removeEventListener("abort", this);
+    this.cancelDeadline();
+    this.stopLooking?.();
+    this.source?.stall.end();
+  }
+
+  close(): void {
+    this.release();
+    this.abort.abort(NOT_WANTED);
+  }
+
+  read(response: Response): ByteSource {
+    this.source = new AnswerSource(this, response);
+    return this.source;
+  }
+}
+
+/** An answer as it comes on `line`. */
+class AnswerSource implements ByteSource {
+  readonly stall: IdleLimit;
+  private readonly reader: { read(): Promise<Bun.ReadableStreamDefaultReadResult<Uint8Array>> } | undefined;
+  private first = true;
+
+  constructor(
+    private readonly line: OpenLine,
+    response: Response,
+  ) {
+    const { clock, attemptTimes: times } = line.deps;
+    this.reader = response.body?.getReader();
+    this.stall = createIdleLimit(clock, times.idleMs, () =>
+      line.end("stalled", `the answer stopped for ${times.idleMs / 1000} s`, 504),
+    );
+  }
+
+  // Not async, as this is done for every token: each function that awaits costs it another turn.
+  read(): Promise<Uint8Array | null> {
+    if (!this.reader) return Promise.resolve(null);
+    if (!this.first) this.stall.begin();
+    return this.reader.read().then(this.took, this.broke);
+  }
+
+  close(): void {
+    this.line.close();
+  }
+
+  private came(): void {
+    if (this.first) this.line.began();
+    this.first = false;
+    this.stall.pause();
+  }
+
+  // These two are bound once, and not for every token.
+  private readonly took = ({ value, done }: Bun.ReadableStreamDefaultReadResult<Uint8Array>): Uint8Array | null => {
+    this.came();
+    this.line.deps.onData(this.line.node.id);
+    if (!done) return value;
+    this.line.release();
+    return null;
+  };
+
+  private readonly broke = (error: unknown): never => {
+    this.came();
+    this.line.release();
+    throw this.line.signal.aborted ? this.line.signal.reason : error;
+  };
 }
 
 /** What reading a broken answer threw, as a failure; anything that is none already is a connection that broke. */

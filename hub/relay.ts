@@ -1,7 +1,7 @@
 /** The commit: from here on the client sees one node's answer, whole, or cut with an error frame that says so. */
 import type { Clock } from "../shared/clock.ts";
-import { createIdleLimit } from "./idle_limit.ts";
-import type { Job, StreamEnd } from "./job.ts";
+import { createIdleLimit, type IdleLimit } from "./idle_limit.ts";
+import type { Framing, Job, StreamEnd } from "./job.ts";
 import { AttemptError, asAttemptError, type ByteSource } from "./line.ts";
 import { type Answer, append } from "./read_answer.ts";
 
@@ -39,109 +39,119 @@ export function relay(
     onEnd({ kind: "whole", end: answer.json === undefined ? null : job.face.framing.readWhole(answer.json) });
     return new Response(Buffer.from(answer.bytes), { status: answer.status, headers });
   }
-  const body = relayStream(job, answer.bytes, answer.rest, deps, onEnd);
-  return new Response(body, { status: answer.status, headers });
+  const source = new Relayed(job, answer.bytes, answer.rest, deps, onEnd);
+  return new Response(new ReadableStream(source, { highWaterMark: 0 }), { status: answer.status, headers });
 }
 
-function relayStream(
-  job: Job,
-  firstFrames: Uint8Array,
-  rest: ByteSource,
-  deps: RelayDeps,
-  onEnd: (end: RelayEnd) => void,
-): ReadableStream<Uint8Array> {
-  const { framing } = job.face;
-  const firstEnd = framing.endOfLastFrame(firstFrames);
+/** The source of a client's stream. A class: thousands are open at a time, and closures would be most of each. */
+class Relayed {
   /** Bytes of a frame whose end has not come yet. */
-  let partial = firstFrames.subarray(firstEnd);
+  private partial: Uint8Array;
   /** The last pieces that went to the client, which tell at the end whether the answer was whole. */
-  const tail: Uint8Array[] = [];
-  let pending: Uint8Array | null = firstFrames.subarray(0, firstEnd);
-  let ended = false;
-  const slowReader = createIdleLimit(deps.clock, deps.slowReaderMs, cutOff);
+  private readonly tail: Uint8Array[] = [];
+  private pending: Uint8Array | null;
+  private ended = false;
+  private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  private readonly framing: Framing;
+  private readonly slowReader: IdleLimit;
 
-  function finish(end: RelayEnd): void {
-    if (ended) return;
-    ended = true;
-    slowReader.end();
-    onEnd(end);
+  constructor(
+    private readonly job: Job,
+    firstFrames: Uint8Array,
+    private readonly rest: ByteSource,
+    private readonly deps: RelayDeps,
+    private readonly onEnd: (end: RelayEnd) => void,
+  ) {
+    this.framing = job.face.framing;
+    const firstEnd = this.framing.endOfLastFrame(firstFrames);
+    this.pending = firstFrames.subarray(0, firstEnd);
+    this.partial = firstFrames.subarray(firstEnd);
+    this.slowReader = createIdleLimit(deps.clock, deps.slowReaderMs, () => this.cutOff());
   }
-  function cutOff(): void {
-    rest.close();
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.controller = controller;
+  }
+
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    this.slowReader.pause();
+    try {
+      let frames = this.pending;
+      this.pending = null;
+      // Here and not in a function of its own: another one that awaits costs every token another turn.
+      while (frames === null || frames.byteLength === 0) {
+        const piece = await this.rest.read();
+        if (piece === null) return this.finishAtEnd(controller);
+        frames = this.framesWith(piece);
+      }
+      this.tail.push(frames);
+      if (this.tail.length > TAIL_PIECES) this.tail.shift();
+      this.job.record.sent(frames.byteLength);
+      controller.enqueue(frames);
+      this.slowReader.begin();
+    } catch (error) {
+      if (this.ended) return;
+      if (this.job.signal.aborted) return this.finish({ kind: "client left", why: "it closed the connection" });
+      // Everything had arrived before the connection broke: the client has a whole answer.
+      if (this.partial.byteLength === 0 && this.readTail().kind === "done") return this.finishAtEnd(controller);
+      this.cut(controller, asAttemptError(error));
+    }
+  }
+
+  cancel(): void {
+    this.rest.close();
+    this.finish({ kind: "client left", why: "it closed the connection" });
+  }
+
+  private finish(end: RelayEnd): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.slowReader.end();
+    this.onEnd(end);
+  }
+
+  private cutOff(): void {
+    this.rest.close();
     // Without it an error leaves the connection open as long as the client does not take what is in it.
-    job.hangUp();
-    stop();
-    finish({ kind: "client left", why: `it took nothing for ${deps.slowReaderMs / 1000} s` });
+    this.job.hangUp();
+    this.controller?.error(new Error("the client took nothing for too long"));
+    this.finish({ kind: "client left", why: `it took nothing for ${this.deps.slowReaderMs / 1000} s` });
   }
 
-  const readTail = () => framing.readLast(Buffer.concat(tail));
+  private readTail(): StreamEnd {
+    return this.framing.readLast(Buffer.concat(this.tail));
+  }
 
   /** The frames that `piece` completes; the rest of it is kept for the next one. */
-  function framesWith(piece: Uint8Array): Uint8Array {
-    const bytes = partial.byteLength === 0 ? piece : append(partial, piece);
-    const end = framing.endOfLastFrame(bytes);
+  private framesWith(piece: Uint8Array): Uint8Array {
+    const bytes = this.partial.byteLength === 0 ? piece : append(this.partial, piece);
+    const end = this.framing.endOfLastFrame(bytes);
     const isWhole = end === bytes.byteLength;
-    partial = isWhole ? NOTHING : bytes.subarray(end);
+    this.partial = isWhole ? NOTHING : bytes.subarray(end);
     return isWhole ? bytes : bytes.subarray(0, end);
   }
 
-  let stop = () => {};
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        stop = () => controller.error(new Error("the client took nothing for too long"));
-      },
-      async pull(controller) {
-        slowReader.pause();
-        try {
-          let frames = pending;
-          pending = null;
-          // Here and not in a function of its own: another one that awaits costs every token another turn.
-          while (frames === null || frames.byteLength === 0) {
-            const piece = await rest.read();
-            if (piece === null) return finishAtEnd(controller);
-            frames = framesWith(piece);
-          }
-          tail.push(frames);
-          if (tail.length > TAIL_PIECES) tail.shift();
-          job.record.sent(frames.byteLength);
-          controller.enqueue(frames);
-          slowReader.begin();
-        } catch (error) {
-          if (ended) return;
-          if (job.signal.aborted) return finish({ kind: "client left", why: "it closed the connection" });
-          // Everything had arrived before the connection broke: the client has a whole answer.
-          if (partial.byteLength === 0 && readTail().kind === "done") return finishAtEnd(controller);
-          cut(controller, asAttemptError(error));
-        }
-      },
-      cancel() {
-        rest.close();
-        finish({ kind: "client left", why: "it closed the connection" });
-      },
-    },
-    { highWaterMark: 0 },
-  );
-
   /** The node's answer is over; whether it was whole, its last frame tells. */
-  function finishAtEnd(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  private finishAtEnd(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { framing, partial, tail } = this;
     const unterminated = framing.readLast(partial);
-    const end = unterminated.kind === "unfinished" ? readTail() : framing.readLast(Buffer.concat([...tail, partial]));
+    const end =
+      unterminated.kind === "unfinished" ? this.readTail() : framing.readLast(Buffer.concat([...tail, partial]));
     if (end.kind === "unfinished") {
-      return cut(controller, new AttemptError("truncated", "the answer ended before it was complete"));
+      return this.cut(controller, new AttemptError("truncated", "the answer ended before it was complete"));
     }
     if (partial.byteLength > 0 && unterminated.kind !== "unfinished") {
-      job.record.sent(partial.byteLength);
+      this.job.record.sent(partial.byteLength);
       controller.enqueue(partial);
     }
     controller.close();
-    finish({ kind: "whole", end });
+    this.finish({ kind: "whole", end });
   }
 
-  function cut(controller: ReadableStreamDefaultController<Uint8Array>, error: AttemptError): void {
-    rest.close();
-    controller.enqueue(job.face.errorFrame(error.message));
+  private cut(controller: ReadableStreamDefaultController<Uint8Array>, error: AttemptError): void {
+    this.rest.close();
+    controller.enqueue(this.job.face.errorFrame(error.message));
     controller.close();
-    finish({ kind: "cut", error });
+    this.finish({ kind: "cut", error });
   }
 }

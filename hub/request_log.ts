@@ -1,9 +1,10 @@
 /** The last 1000 requests, each with its whole story: who asked, what was tried where, how it ended. */
 import type { Family } from "../shared/address.ts";
 import type { Clock } from "../shared/clock.ts";
+import { createPeaks } from "./collect_at_peaks.ts";
 import type { Route } from "./fleet/node_record.ts";
 import type { Refusal } from "./job.ts";
-import { openRecord, type RunningRequest } from "./observe/open_record.ts";
+import { type OpenRecordDeps, openRecord, type RunningRequest } from "./observe/open_record.ts";
 import type { Caller } from "./policy/callers.ts";
 import type { Decision } from "./policy/decision.ts";
 
@@ -150,6 +151,7 @@ export interface RequestLogOptions {
 export function createRequestLog({ clock, keepPrompts, ...options }: RequestLogOptions): RequestLog {
   const ring: KeptRequest[] = [];
   const running = new Set<RunningRequest>();
+  const reached = createPeaks();
   let next = 0;
 
   function* newestFirst(): Generator<KeptRequest> {
@@ -159,20 +161,23 @@ export function createRequestLog({ clock, keepPrompts, ...options }: RequestLogO
     }
   }
 
+  const deps: OpenRecordDeps = {
+    clock,
+    keepPrompts,
+    onFirstByte: (request) => options.onFirstByte?.(request),
+    onFinish(record, request) {
+      running.delete(request);
+      ring[next] = { record, decisions: request.decisions };
+      next = (next + 1) % KEPT_REQUESTS;
+      options.onFinish(record, request);
+    },
+  };
+
   return {
     begin(start) {
-      const open = openRecord(start, {
-        clock,
-        keepPrompts,
-        onFirstByte: (request) => options.onFirstByte?.(request),
-        onFinish(record, request) {
-          running.delete(request);
-          ring[next] = { record, decisions: request.decisions };
-          next = (next + 1) % KEPT_REQUESTS;
-          options.onFinish(record, request);
-        },
-      });
+      const open = openRecord(start, deps);
       running.add(open);
+      reached(running.size);
       return open;
     },
     newest: (limit) =>

@@ -1,2 +1,2 @@
-/** Path at the hub, content type and text of every file of the dashboard. */
-export declare const FILES: readonly (readonly [path: string, type: string, text: string])[];
+/** Path at the hub, content type, and where it can be read, of every file of the dashboard. */
+export declare const FILES: readonly (readonly [path: string, type: string, file: string])[];

@@ -34,26 +34,39 @@ dashboard.get("/", (context, next) => {
   });
 });
 
-for (const [path, type, text] of FILES) dashboard.get(path, file(type, text, smallerBy(path)));
+for (const [path, type, from] of FILES) dashboard.get(path, file(type, from, smallerBy(path)));
 // Browsers ask for this one whatever a page says.
 dashboard.get("/favicon.ico", (context) => context.redirect("/static/icon.svg", 301));
-
-/** A third of our scripts is comments and long names, which a phone need not load. Bun's types do not list `minify`. */
-const minifier = new Bun.Transpiler({ loader: "js", minify: true } as Bun.TranspilerOptions);
 
 /** What makes a file of ours smaller, and leaves it the same to a browser. Libraries come minified. */
 function smallerBy(path: string): (text: string) => string {
   if (path.startsWith("/static/lit/") || path.startsWith("/static/uplot.")) return (text) => text;
-  if (path.endsWith(".js")) return (text) => minifier.transformSync(text);
+  if (path.endsWith(".js")) return minified;
   if (path.endsWith(".css")) return (text) => text.replace(/\/\*.*?\*\//gs, "").replace(/\n\s+/g, "\n");
   return (text) => text;
 }
 
-/** A handler that serves `text`, compressed once, when somebody asks for it first. */
-function file(type: string, text: string, smaller: (text: string) => string): (context: Context<HubEnv>) => Response {
-  const etag = `"${Bun.hash(text).toString(36)}"`;
-  let packed: Uint8Array<ArrayBuffer> | null = null;
-  return (context) => {
+/** A third of our scripts is comments and long names, which a phone need not load. Bun's types do not list `minify`. */
+function minified(text: string): string {
+  return new Bun.Transpiler({ loader: "js", minify: true } as Bun.TranspilerOptions).transformSync(text);
+}
+
+interface Loaded {
+  readonly text: string;
+  readonly etag: string;
+  packed: Uint8Array<ArrayBuffer> | null;
+}
+
+/** A handler that serves the file at `from`, read and compressed once, when somebody asks for it first: most hubs never do. */
+function file(
+  type: string,
+  from: string,
+  smaller: (text: string) => string,
+): (context: Context<HubEnv>) => Promise<Response> {
+  let loaded: Loaded | null = null;
+  return async (context) => {
+    loaded ??= await load(from);
+    const { text, etag } = loaded;
     const headers = {
       ...(type.startsWith("text/html") ? PAGE_HEADERS : {}),
       ...FILE_HEADERS,
@@ -62,7 +75,12 @@ function file(type: string, text: string, smaller: (text: string) => string): (c
     };
     if (context.req.header("if-none-match")?.includes(etag)) return context.body(null, 304, headers);
     if (!context.req.header("accept-encoding")?.includes("gzip")) return context.body(text, 200, headers);
-    packed ??= Bun.gzipSync(smaller(text), { level: 9 });
-    return context.body(packed, 200, { ...headers, "content-encoding": "gzip" });
+    loaded.packed ??= Bun.gzipSync(smaller(text), { level: 9 });
+    return context.body(loaded.packed, 200, { ...headers, "content-encoding": "gzip" });
   };
+}
+
+async function load(from: string): Promise<Loaded> {
+  const text = await Bun.file(from).text();
+  return { text, etag: `"${Bun.hash(text).toString(36)}"`, packed: null };
 }

@@ -47,24 +47,24 @@ function oneRecordForMany(whole: OpenRecord): { record: OpenRecord; close: (stat
   const record: OpenRecord = {
     // They go to several nodes at once.
     sendingTo: () => {},
-    decided: whole.decided,
-    attempted: whole.attempted,
-    brokeOff: whole.brokeOff,
+    decided: (decision) => whole.decided(decision),
+    attempted: (attempt) => whole.attempted(attempt),
+    brokeOff: (nodeId, outcome, error) => whole.brokeOff(nodeId, outcome, error),
     get attempts() {
       return whole.attempts;
     },
-    queuedAt: whole.queuedAt,
+    queuedAt: (position) => whole.queuedAt(position),
     get queuePosition() {
       return whole.queuePosition;
     },
-    waited: whole.waited,
+    waited: (ms) => whole.waited(ms),
     get waitedMs() {
       return whole.waitedMs;
     },
-    firstByte: whole.firstByte,
-    sent: whole.sent,
-    tokens: whole.tokens,
-    note: whole.note,
+    firstByte: (status) => whole.firstByte(status),
+    sent: (bytes) => whole.sent(bytes),
+    tokens: (prompt, completion) => whole.tokens(prompt, completion),
+    note: (words) => whole.note(words),
     finish: (end) => void ends.push(end),
   };
   return {

@@ -26,7 +26,8 @@ function watched(size: number): BodyBudget & { readonly most: number } {
     open() {
       const share = budget.open();
       return {
-        ...share,
+        holds: (whole) => share.holds(whole),
+        release: () => share.release(),
         grow(bytes) {
           const fits = share.grow(bytes);
           most = Math.max(most, budget.taken);

@@ -160,7 +160,8 @@ function bring(
   const ticket = deps.tickets.for(node, { id, method, path, body: method === "HEAD" ? null : body });
   if (method === "HEAD") return ask(routes, { path, headers, ticket, signal }, deps.fetch);
   const parcel = { method, path, headers, ticket, body, signal };
-  return deliver(routes, parcel, { ...deps, onRoute: (route, tried) => deps.onRoute(node.id, route, tried) });
+  const { fetch, times, onRoute } = deps;
+  return deliver(routes, parcel, { fetch, times, onRoute: (route, tried) => onRoute(node.id, route, tried) });
 }
 
 /** A HEAD has no body that could tell when a connection stands, so that one time limit is for all of it. */

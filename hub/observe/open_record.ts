@@ -2,8 +2,17 @@
 import type { Family } from "../../shared/address.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { CLIENT_CLOSED_REQUEST } from "../../shared/protocol.ts";
+import type { Route } from "../fleet/node_record.ts";
 import type { Refusal } from "../job.ts";
-import type { AttemptRecord, KeptDecision, OpenRecord, RequestRecord, RequestStart } from "../request_log.ts";
+import type { Decision } from "../policy/decision.ts";
+import type {
+  AttemptRecord,
+  KeptDecision,
+  OpenRecord,
+  RequestEnd,
+  RequestRecord,
+  RequestStart,
+} from "../request_log.ts";
 import { keptName, shorten, withoutPrompts } from "./kept_request.ts";
 
 /** Decisions kept of one request. */
@@ -53,164 +62,174 @@ export interface OpenRecordDeps {
 }
 
 /** Begins the record of the request that `start` tells of. */
-export function openRecord({ json: sent, onEnd, bodyBytes = 0, ...start }: RequestStart, deps: OpenRecordDeps) {
-  const { clock } = deps;
-  const startedAt = clock.now();
-  const timestamp = clock.wall().toISOString();
-  // What was sent is not to be held by the functions below: it may be a hundred megabytes.
-  const json = deps.keepPrompts ? shorten(sent) : withoutPrompts(sent);
-  const model = start.model === null ? null : keptName(start.model);
-  const attempts: AttemptRecord[] = [];
-  const decisions: KeptDecision[] = [];
-  let [queuedMs, bytes, pieces, waiting, finished] = [0, 0, 0, false, false];
-  let nodeId: string | null = null;
-  let sentAt: number | null = null;
-  let family: Family | null = null;
-  let firstByteMs: number | null = null;
-  let queuePosition: number | null = null;
-  let refusedFor: Refusal["kind"] | null = null;
-  let notes = "";
-  /** When each of `attempts` was. */
-  const writtenAt: number[] = [];
-  let tokens: { prompt: number | null; completion: number | null } = { prompt: null, completion: null };
+export function openRecord(start: RequestStart, deps: OpenRecordDeps): OpenRecord & RunningRequest {
+  // What was sent is not to be held by the record: it may be a hundred megabytes.
+  const json = deps.keepPrompts ? shorten(start.json) : withoutPrompts(start.json);
+  return new Open({ ...start, json }, deps);
+}
 
-  /** As the node counted them; else guessed, for who leaves before the count has had the work as well. */
-  function tokensUsed(status: number): number {
-    const ran = start.generates && sentAt !== null && (status < 400 || status === CLIENT_CLOSED_REQUEST);
-    const prompt = ran ? Math.min(Math.ceil(bodyBytes / BYTES_A_TOKEN), MOST_GUESSED) : 0;
-    const completion = ran && start.stream ? pieces : 0;
-    return (tokens.prompt ?? prompt) + (tokens.completion ?? completion);
+/** A class and no closures: thousands are open at a time, and each function of each would be an object of its own. */
+class Open implements OpenRecord, RunningRequest {
+  readonly requestId: string;
+  readonly timestamp: string;
+  readonly clientIp: string;
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly stream: boolean;
+  readonly generates: boolean;
+  readonly startedAt: number;
+  readonly decisions: KeptDecision[] = [];
+  nodeId: string | null = null;
+  sentAt: number | null = null;
+  family: Family | null = null;
+  firstByteMs: number | null = null;
+  queuePosition: number | null = null;
+  waitedMs = 0;
+  waiting = false;
+  refusal: Refusal["kind"] | null = null;
+  bytes = 0;
+  pieces = 0;
+
+  private readonly method: string;
+  private readonly key: RequestStart["key"];
+  private readonly bodyBytes: number;
+  private readonly json: unknown;
+  private readonly onEnd: RequestStart["onEnd"];
+  private readonly deps: OpenRecordDeps;
+  private readonly tries: AttemptRecord[] = [];
+  /** When each of `tries` was written down. */
+  private readonly triedAt: number[] = [];
+  private promptTokens: number | null = null;
+  private completionTokens: number | null = null;
+  private notes = "";
+  private finished = false;
+
+  constructor(start: RequestStart, deps: OpenRecordDeps) {
+    this.requestId = start.requestId;
+    this.timestamp = deps.clock.wall().toISOString();
+    this.clientIp = start.clientIp;
+    this.endpoint = start.endpoint;
+    this.model = start.model === null ? null : keptName(start.model);
+    this.stream = start.stream;
+    this.generates = start.generates ?? false;
+    this.startedAt = deps.clock.now();
+    this.method = start.method;
+    this.key = start.key;
+    this.bodyBytes = start.bodyBytes ?? 0;
+    this.json = start.json;
+    this.onEnd = start.onEnd;
+    this.deps = deps;
   }
 
-  const open: OpenRecord & RunningRequest = {
-    requestId: start.requestId,
-    timestamp,
-    clientIp: start.clientIp,
-    endpoint: start.endpoint,
-    model,
-    stream: start.stream,
-    generates: start.generates ?? false,
-    startedAt,
-    get nodeId() {
-      return nodeId;
-    },
-    get sentAt() {
-      return sentAt;
-    },
-    get family() {
-      return family;
-    },
-    get firstByteMs() {
-      return firstByteMs;
-    },
-    get waiting() {
-      return waiting;
-    },
-    get refusal() {
-      return refusedFor;
-    },
-    get bytes() {
-      return bytes;
-    },
-    get pieces() {
-      return pieces;
-    },
-    decisions,
-    decided(decision) {
-      if (decisions.length < MOST_DECISIONS) decisions.push({ atMs: round(clock.now() - startedAt), decision });
-    },
-    sendingTo(id) {
-      nodeId = id;
-      sentAt = clock.now();
-      family = null;
-    },
-    attempted(attempt) {
-      if (finished) return;
-      attempts.push(attempt);
-      writtenAt.push(clock.now());
-      nodeId = attempt.node_id;
-      family = attempt.ip_version;
-    },
-    brokeOff(id, outcome, error) {
-      const index = attempts.findLastIndex(({ node_id }) => node_id === id);
-      const attempt = attempts[index];
-      if (!attempt || finished) return;
-      // Written down when its answer began; it lasted until now.
-      const sinceMs = clock.now() - (writtenAt[index] ?? clock.now());
-      attempts[index] = { ...attempt, outcome, error, duration_ms: round(attempt.duration_ms + sinceMs) };
-    },
-    get attempts() {
-      return attempts.length;
-    },
-    queuedAt(position) {
-      queuePosition ??= position;
-      waiting = true;
-      nodeId = null;
-      family = null;
-    },
-    get queuePosition() {
-      return queuePosition;
-    },
-    waited(ms) {
-      queuedMs += ms;
-      waiting = false;
-    },
-    get waitedMs() {
-      return queuedMs;
-    },
-    firstByte(status = 200) {
-      if (firstByteMs !== null || finished) return;
-      firstByteMs = round(clock.now() - startedAt);
-      if (status < 300) deps.onFirstByte(open);
-    },
-    sent(count) {
-      bytes += count;
-      pieces++;
-    },
-    tokens(prompt, completion) {
-      tokens = { prompt: believed(prompt), completion: believed(completion) };
-    },
-    note(words) {
-      notes += `; ${words}`;
-    },
-    finish({ status, error, refusal = null }) {
-      if (finished) return;
-      finished = true;
-      refusedFor = refusal;
-      waiting = false;
-      onEnd?.({ tokens: tokensUsed(status) });
-      const last = attempts.at(-1);
-      deps.onFinish(
-        {
-          timestamp,
-          request_ip: start.clientIp,
-          endpoint: start.endpoint,
-          method: start.method,
-          request_json: json,
-          node_id: last?.node_id ?? null,
-          ip_version: last?.ip_version ?? null,
-          node_url: last?.node_url ?? null,
-          status_code: status,
-          success: error === null && status < 400,
-          error: error === null ? null : error + notes,
-          duration_ms: round(clock.now() - startedAt),
-          request_id: start.requestId,
-          model,
-          stream: start.stream,
-          attempts,
-          queued_ms: round(queuedMs),
-          first_byte_ms: firstByteMs,
-          bytes,
-          prompt_tokens: tokens.prompt,
-          completion_tokens: tokens.completion,
-          key_id: start.key?.id ?? null,
-          key_name: start.key?.name ?? null,
-        },
-        open,
-      );
-    },
-  };
-  return open;
+  get attempts(): number {
+    return this.tries.length;
+  }
+
+  decided(decision: Decision<Route>): void {
+    if (this.decisions.length >= MOST_DECISIONS) return;
+    this.decisions.push({ atMs: round(this.deps.clock.now() - this.startedAt), decision });
+  }
+
+  sendingTo(nodeId: string): void {
+    this.nodeId = nodeId;
+    this.sentAt = this.deps.clock.now();
+    this.family = null;
+  }
+
+  attempted(attempt: AttemptRecord): void {
+    if (this.finished) return;
+    this.tries.push(attempt);
+    this.triedAt.push(this.deps.clock.now());
+    this.nodeId = attempt.node_id;
+    this.family = attempt.ip_version;
+  }
+
+  brokeOff(nodeId: string, outcome: string, error: string): void {
+    const index = this.tries.findLastIndex(({ node_id }) => node_id === nodeId);
+    const attempt = this.tries[index];
+    if (!attempt || this.finished) return;
+    // Written down when its answer began; it lasted until now.
+    const now = this.deps.clock.now();
+    const sinceMs = now - (this.triedAt[index] ?? now);
+    this.tries[index] = { ...attempt, outcome, error, duration_ms: round(attempt.duration_ms + sinceMs) };
+  }
+
+  queuedAt(position: number): void {
+    this.queuePosition ??= position;
+    this.waiting = true;
+    this.nodeId = null;
+    this.family = null;
+  }
+
+  waited(ms: number): void {
+    this.waitedMs += ms;
+    this.waiting = false;
+  }
+
+  firstByte(status = 200): void {
+    if (this.firstByteMs !== null || this.finished) return;
+    this.firstByteMs = round(this.deps.clock.now() - this.startedAt);
+    if (status < 300) this.deps.onFirstByte(this);
+  }
+
+  sent(bytes: number): void {
+    this.bytes += bytes;
+    this.pieces++;
+  }
+
+  tokens(prompt: number | null, completion: number | null): void {
+    this.promptTokens = believed(prompt);
+    this.completionTokens = believed(completion);
+  }
+
+  note(words: string): void {
+    this.notes += `; ${words}`;
+  }
+
+  finish({ status, error, refusal }: RequestEnd): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.refusal = refusal ?? null;
+    this.waiting = false;
+    this.onEnd?.({ tokens: this.tokensUsed(status) });
+    const last = this.tries.at(-1);
+    this.deps.onFinish(
+      {
+        timestamp: this.timestamp,
+        request_ip: this.clientIp,
+        endpoint: this.endpoint,
+        method: this.method,
+        request_json: this.json,
+        node_id: last?.node_id ?? null,
+        ip_version: last?.ip_version ?? null,
+        node_url: last?.node_url ?? null,
+        status_code: status,
+        success: error === null && status < 400,
+        error: error === null ? null : error + this.notes,
+        duration_ms: round(this.deps.clock.now() - this.startedAt),
+        request_id: this.requestId,
+        model: this.model,
+        stream: this.stream,
+        attempts: this.tries,
+        queued_ms: round(this.waitedMs),
+        first_byte_ms: this.firstByteMs,
+        bytes: this.bytes,
+        prompt_tokens: this.promptTokens,
+        completion_tokens: this.completionTokens,
+        key_id: this.key?.id ?? null,
+        key_name: this.key?.name ?? null,
+      },
+      this,
+    );
+  }
+
+  /** As the node counted them; else guessed, for who leaves before the count has had the work as well. */
+  private tokensUsed(status: number): number {
+    const ran = this.generates && this.sentAt !== null && (status < 400 || status === CLIENT_CLOSED_REQUEST);
+    const prompt = ran ? Math.min(Math.ceil(this.bodyBytes / BYTES_A_TOKEN), MOST_GUESSED) : 0;
+    const completion = ran && this.stream ? this.pieces : 0;
+    return (this.promptTokens ?? prompt) + (this.completionTokens ?? completion);
+  }
 }
 
 /** A node's count, or null where it is none. */

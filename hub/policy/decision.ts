@@ -218,7 +218,7 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
   heldBack: string | null,
   values: readonly number[] | null,
 ): JudgedNode<Route> {
-  return {
+  return unlessSame<Route>(node, {
     id: node.id,
     reason,
     heldBack,
@@ -235,7 +235,48 @@ function snapshot<Route extends RouteFacts, Node extends TellableNode<Route>>(
     failures: node.trust.failures,
     values,
     routes: node.routes,
-  };
+  });
+}
+
+/** What was seen of each node last. */
+const LAST_SEEN = new WeakMap<object, JudgedNode>();
+
+/**
+ * `seen`, or what was seen of `node` the last time where that is the same: of ten nodes a request changes two, and what is
+ * kept with every request would be three times as much.
+ */
+function unlessSame<Route extends RouteFacts>(node: object, seen: JudgedNode<Route>): JudgedNode<Route> {
+  const last = LAST_SEEN.get(node);
+  // The very same routes, or it would not be of this kind.
+  if (last?.routes === seen.routes && isSame(last, seen)) return last as JudgedNode<Route>;
+  LAST_SEEN.set(node, seen);
+  return seen;
+}
+
+/** Field by field, as a loop over their names would take longer than to look. */
+function isSame(one: JudgedNode, other: JudgedNode): boolean {
+  return (
+    one.activeJobs === other.activeJobs &&
+    one.firstTokenMs === other.firstTokenMs &&
+    one.id === other.id &&
+    one.reason === other.reason &&
+    one.heldBack === other.heldBack &&
+    one.heartbeat === other.heartbeat &&
+    one.slots === other.slots &&
+    one.returning === other.returning &&
+    one.inMemory === other.inMemory &&
+    one.inCloud === other.inCloud &&
+    one.knowsLoaded === other.knowsLoaded &&
+    one.loading === other.loading &&
+    one.cpu === other.cpu &&
+    one.failures === other.failures &&
+    areSame(one.values, other.values)
+  );
+}
+
+function areSame(some: readonly number[] | null, others: readonly number[] | null): boolean {
+  if (some === null || others === null) return some === others;
+  return some.length === others.length && some.every((value, index) => value === others[index]);
 }
 
 /** Why a node that may serve the request was held back by selection.ts or cold_start.ts, where the `ranked` ones were not. */

@@ -145,7 +145,10 @@ test("beside a healthy node every request is placed, and never at one that is ej
         const { id, trust, reserved } = choice.node;
         expect(trust.kind).not.toBe("ejected");
         if (trust.kind === "trial") expect(reserved).toBe(0);
-        if (happening.reserve) releases.push(fleet.registry.reserve(id, MODEL).release);
+        if (happening.reserve) {
+          const reservation = fleet.registry.reserve(id, MODEL);
+          releases.push(() => reservation.release());
+        }
       }
     }),
     { numRuns: 300 },
