@@ -1,6 +1,6 @@
 /** The table of nodes: the only place where what is known of them changes. */
 import type { Address } from "../shared/address.ts";
-import { type IpPreference, routeOrder } from "../shared/address_order.ts";
+import type { IpPreference } from "../shared/address_order.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ANY_MODEL, type ModelKey, modelKey } from "../shared/model_name.ts";
 import type { DiskModel, LoadedModel } from "../shared/ollama_models.ts";
@@ -8,25 +8,18 @@ import { DEFAULT_SLOTS, type Heartbeat, type NodeHealth } from "../shared/protoc
 import { createCrowds } from "./fleet/crowd.ts";
 import { createExpectations } from "./fleet/expectations.ts";
 import type { FleetEvent } from "./fleet/fleet_event.ts";
-import { type HubPlace, setDialable, takeHeartbeat } from "./fleet/heartbeat_intake.ts";
+import { type HubPlace, takeHeartbeat } from "./fleet/heartbeat_intake.ts";
 import { takeInventory } from "./fleet/inventory.ts";
 import { createKnownDigests } from "./fleet/known_digests.ts";
-import {
-  type Entry,
-  isProven,
-  NodeLost,
-  type NodeRecord,
-  newEntry,
-  type Route,
-  type RouteTry,
-} from "./fleet/node_record.ts";
+import { createLessons } from "./fleet/lessons.ts";
+import { type Entry, isProven, NodeLost, type NodeRecord, newEntry } from "./fleet/node_record.ts";
+import { createNodeRoutes } from "./fleet/node_routes.ts";
 import { createStanding } from "./fleet/node_standing.ts";
 import { isOther, placeFactsOf } from "./fleet/place_facts.ts";
 import { NO_RESERVATION, noteLoads, type Reservation, takeSlot } from "./fleet/reservation.ts";
 import { createServiceTimes } from "./fleet/service_times.ts";
 import type { Crowd } from "./policy/crowd.ts";
 import * as ejection from "./policy/ejection.ts";
-import { fitKey } from "./policy/eligibility.ts";
 import * as learnedSlots from "./policy/learned_slots.ts";
 import { type LivenessLimits, livenessOf } from "./policy/liveness.ts";
 import * as pace from "./policy/pace.ts";
@@ -50,15 +43,6 @@ export interface RegistryOptions {
 }
 
 export type Registry = ReturnType<typeof createRegistry>;
-
-/** Milliseconds for which a model is not asked of a node that answered 404 for it. */
-const DISBELIEF_MS = 60_000;
-/** Milliseconds for which a model is not asked of a node whose memory it did not fit. */
-const UNFIT_MS = 600_000;
-/** What did not fit, remembered of each node at most. */
-const MOST_UNFIT = 100;
-/** Milliseconds a node that said it is busy is left alone, unless it said how long. */
-const REST_MS = 1_000;
 
 const NOWHERE: HubPlace = { hubPort: null, whereIs: () => "on link" };
 
@@ -94,12 +78,9 @@ export function createRegistry(options: RegistryOptions) {
   const tell = (event: FleetEvent["event"], nodeId: string, detail: string) =>
     options.onEvent?.({ event, nodeId, detail });
 
-  const { setTrust, setSlots, setOllama, setIntent, noteBoot, isReplaced, giveUpWork } = createStanding({
-    clock,
-    tell,
-    changed,
-    noted: crowds.note,
-  });
+  const standing = createStanding({ clock, tell, changed, noted: crowds.note });
+  const { setTrust, setSlots, setOllama, setIntent, noteBoot, isReplaced, giveUpWork } = standing;
+  const get = (id: string): Entry | undefined => nodes.get(id);
 
   function watchNode(node: Entry): () => void {
     if (node.reserved + node.watched === 0) node.lastContactAt = clock.now();
@@ -188,41 +169,16 @@ export function createRegistry(options: RegistryOptions) {
     /** Monotonic milliseconds, as every time in a NodeRecord. */
     now: clock.now,
 
-    /** Those of the node's routes by which it may be given work, in the order to dial them now. */
-    routesOf: (node: Pick<NodeRecord, "routes" | "publicKey" | "proven">): Route[] =>
-      routeOrder(
-        node.routes.filter(({ origin }) => isProven(node, origin)),
-        ipPreference,
-      ),
-
-    /** `routes` in the order in which they would be dialled. */
-    inOrder: (routes: readonly Route[]): Route[] => routeOrder(routes, ipPreference),
-
-    /** The node has shown with its key that it is at `origin`, or something else has shown to be there. */
-    proven(id: string, origin: string, isThere: boolean): void {
-      const node = nodes.get(id);
-      node?.doubted.delete(origin);
-      if (!node?.routes.some((route) => route.origin === origin) || node.proven.has(origin) === isThere) return;
-      if (isThere) node.proven.add(origin);
-      else node.proven.delete(origin);
-      setDialable(node, ipPreference);
-      if (node.dialable) node.proving = false;
-      changed(node);
-    },
-
-    /** What the node was at broke off: it may have left its addresses, so it has to prove them again before they are used. */
-    doubt(id: string): void {
-      const node = nodes.get(id);
-      for (const origin of node?.proven ?? []) node?.doubted.add(origin);
-    },
-
-    /** The node could not prove itself at any address; it is asked again now and then. */
-    unproven(id: string): void {
-      const node = nodes.get(id);
-      if (!node?.proving) return;
-      node.proving = false;
-      changed(node);
-    },
+    ...createNodeRoutes({ get, ipPreference, changed }),
+    ...createLessons({
+      get,
+      clock,
+      limits: options.ejection,
+      serviceTimes,
+      standing,
+      changed,
+      onLost: (id, reason) => tell("lost", id, reason),
+    }),
 
     /** Forgets the node at once, and gives up what it was doing. False when there is none. */
     forget(id: string): boolean {
@@ -274,87 +230,10 @@ export function createRegistry(options: RegistryOptions) {
       changed();
     },
 
-    /** A whole answer told how long it waited for a slot inside the node's Ollama. */
-    waitedForSlot(id: string, answer: learnedSlots.SlotAnswer): void {
-      const node = nodes.get(id);
-      if (!node) return;
-      const before = node.slots;
-      setSlots(node, learnedSlots.afterAnswer(node.learned, answer, clock.now()));
-      if (node.slots > before) changed(node);
-    },
-
-    /** The node served a request for `model` in `ms` milliseconds. */
-    succeeded(id: string, ms: number, model: ModelKey = ANY_MODEL): void {
-      serviceTimes.took(model, ms);
-      const node = nodes.get(id);
-      if (node) setTrust(node, ejection.afterSuccess(node.trust, clock.now()));
-    },
-
-    /** The node failed in a way that counts against it; `request` is the hash of what it failed at, if that may be why. */
-    failed(id: string, reason: string, request: string | null = null): void {
-      const node = nodes.get(id);
-      if (node) setTrust(node, ejection.afterFailure(node.trust, { reason, request }, clock.now(), options.ejection));
-    },
-
-    /** The node lists the model but has not got it: its claim is not believed for a minute. */
-    disbelieve(id: string, model: ModelKey): void {
-      nodes.get(id)?.disbelieved.set(model, clock.now() + DISBELIEF_MS);
-    },
-
-    /** The model did not fit the node's memory with these load options. */
-    unfit(id: string, model: ModelKey, loadOptions = ""): void {
-      const unfit = nodes.get(id)?.unfit;
-      if (!unfit) return;
-      // The newest last: clients make up options.
-      const key = fitKey(model, loadOptions);
-      unfit.delete(key);
-      unfit.set(key, clock.now() + UNFIT_MS);
-      const [oldest] = unfit.keys();
-      if (unfit.size > MOST_UNFIT && oldest !== undefined) unfit.delete(oldest);
-    },
-
-    /** The model was put there just now: what was believed of it before holds no more. */
-    arrived(id: string, model: ModelKey): void {
-      const node = nodes.get(id);
-      node?.disbelieved.delete(model);
-      for (const key of node?.unfit.keys() ?? [])
-        if (key === model || key.startsWith(`${model} `)) node?.unfit.delete(key);
-    },
-
-    /** The node said it has no room: it is left alone for `ms` milliseconds. */
-    rest(id: string, ms: number | null): void {
-      const node = nodes.get(id);
-      if (node) node.restingUntil = clock.now() + (ms ?? REST_MS);
-    },
-
-    /** The node handed a request back because its Ollama is away or it is stopping, before its heartbeat said so. */
-    declined(id: string, reason: "draining" | "ollama_down"): void {
-      const node = nodes.get(id);
-      if (!node) return;
-      if (reason === "draining") setIntent(node, "draining");
-      else setOllama(node, false);
-    },
-
     /** Bytes of an answer arrived from the node. */
     heard(id: string): void {
       const node = nodes.get(id);
       if (node) node.lastContactAt = clock.now();
-    },
-
-    /** A dial or probe of one route came through, or did not. */
-    routeSeen(id: string, origin: string, tried: RouteTry, rttMs: number | null = null): void {
-      const node = nodes.get(id);
-      const known = node?.routes.find((route) => route.origin === origin);
-      if (!node || !known) return;
-      const reachable = tried === "connected";
-      // Once too slow is what cables do, and slower than another address says nothing of who is at this one.
-      const isSuspect = tried === "failed" || (tried === "slow" && known.reachable === false);
-      if (isSuspect && node.proven.has(origin)) node.doubted.add(origin);
-      // Every job says that its route works; most of the time that is known.
-      if (known.reachable === reachable && rttMs === null) return;
-      node.routes = node.routes.map((route) =>
-        route.origin === origin ? { ...route, reachable, rttMs: rttMs ?? route.rttMs } : route,
-      );
     },
 
     /** A health probe was answered. */
@@ -370,15 +249,6 @@ export function createRegistry(options: RegistryOptions) {
       if (health.ollama) setOllama(node, health.ollama.ok);
       if (node.ollamaOk) setTrust(node, ejection.afterProbe(node.trust, now, node.reserved > 0));
       changed(node);
-    },
-
-    /** No probe on any address was answered for so long that the node's running requests are given up. */
-    lose(id: string, reason: string): void {
-      const node = nodes.get(id);
-      if (!node) return;
-      tell("lost", id, reason);
-      setTrust(node, ejection.afterLoss(node.trust, reason, clock.now()));
-      giveUpWork(node, new NodeLost(reason, false));
     },
 
     /** Forgets nodes that are gone and lets waiting requests look again, since time alone frees places too. */

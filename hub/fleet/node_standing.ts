@@ -18,6 +18,8 @@ export interface StandingDeps {
 /** Replaced boots remembered per node, so that an old process cannot speak for it again. */
 const REMEMBERED_BOOTS = 16;
 
+export type Standing = ReturnType<typeof createStanding>;
+
 /** The changes of a node's record that people hear of, or that follow from one another. For the registry only. */
 export function createStanding({ clock, tell, changed, noted }: StandingDeps) {
   function setTrust(node: Entry, trust: ejection.Trust): void {
