@@ -212,3 +212,18 @@ test("a context that was too large for a node's memory keeps no other request fo
   registry.arrived("a", MODEL);
   expect(node().unfit.size).toBe(0);
 });
+
+test("a model that was served by a node after it had not fitted there fits, unless that request was sent before", async () => {
+  const { registry, beat, clock, node, capacityCalls } = fakeFleet();
+  beat();
+  const reason = () => whyNot(node(), { ...placement(), loadOptions: "num_ctx 8192" }, registry.now(), LIMITS);
+  await clock.advance(2_000);
+  registry.unfit("a", MODEL, "num_ctx 8192");
+  await clock.advance(1_000);
+  registry.succeeded("a", 1_500, MODEL, "num_ctx 8192");
+  registry.succeeded("a", 500, MODEL, "num_ctx 4096");
+  expect(reason()).toBe("model does not fit");
+  const calls = capacityCalls();
+  registry.succeeded("a", 500, MODEL, "num_ctx 8192");
+  expect([reason(), capacityCalls() - calls]).toEqual([null, 1]);
+});
