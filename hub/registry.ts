@@ -36,7 +36,7 @@ export interface RegistryOptions {
   readonly onUnproven?: (node: NodeRecord) => void;
   /** Called when a waiting request may find a place now: on `node`, or for another reason. */
   readonly onCapacity?: (node?: NodeRecord) => void;
-  /** Called when a node has other manifests than before. */
+  /** Called when a node has other models on disk than before, or pulled one anew. */
   readonly onModels?: () => void;
   /** Told what people should know: a node joined, left, was ejected, came back. */
   readonly onEvent?: (event: FleetEvent) => void;

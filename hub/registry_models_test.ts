@@ -76,7 +76,7 @@ test("other manifests are told once, whoever told them, and so is a node that is
   beat({ tags: [disk("llama3")] });
   expect(told.models).toBe(1);
   beat({ tags: [disk("llama3")] });
-  registry.listed("a", [disk("LLaMA3:latest")], null);
+  registry.listed("a", [disk("llama3")], null);
   expect(told.models).toBe(1);
   registry.listed("a", [disk("llama3", "y")], null);
   expect(told.models).toBe(2);
@@ -88,6 +88,17 @@ test("other manifests are told once, whoever told them, and so is a node that is
   }
   expect(registry.get("a")).toBeUndefined();
   expect(told.models).toBe(3);
+});
+
+test("of two versions on as many nodes each the one pulled last goes for the model, also when it was pulled anew", () => {
+  const { registry, beat } = counting();
+  const pulled = (node_id: string, digest: string, day: string) =>
+    beat({ node_id, tags: [{ ...disk("llama3", digest), modified_at: `2026-01-${day}T00:00:00Z` }] });
+  pulled("a", "x", "02");
+  pulled("b", "y", "01");
+  expect(registry.digestsOf(MODEL).main).toBe("x");
+  pulled("b", "y", "03");
+  expect(registry.digestsOf(MODEL).main).toBe("y");
 });
 
 test("those who hear of other manifests find them in the table", () => {
@@ -200,4 +211,19 @@ test("a context that was too large for a node's memory keeps no other request fo
   expect(reason("num_ctx 8192")).toBe("model does not fit");
   registry.arrived("a", MODEL);
   expect(node().unfit.size).toBe(0);
+});
+
+test("a model that was served by a node after it had not fitted there fits, unless that request was sent before", async () => {
+  const { registry, beat, clock, node, capacityCalls } = fakeFleet();
+  beat();
+  const reason = () => whyNot(node(), { ...placement(), loadOptions: "num_ctx 8192" }, registry.now(), LIMITS);
+  await clock.advance(2_000);
+  registry.unfit("a", MODEL, "num_ctx 8192");
+  await clock.advance(1_000);
+  registry.succeeded("a", 1_500, MODEL, "num_ctx 8192");
+  registry.succeeded("a", 500, MODEL, "num_ctx 4096");
+  expect(reason()).toBe("model does not fit");
+  const calls = capacityCalls();
+  registry.succeeded("a", 500, MODEL, "num_ctx 8192");
+  expect([reason(), capacityCalls() - calls]).toEqual([null, 1]);
 });

@@ -115,7 +115,7 @@ export function learnFromEnd(
         return job.record.finish({ status, error: end.end.message });
       }
       // A question that ran no model says nothing about how long requests take, nor that the node can run one.
-      if (status < 300 && job.needs.slot) registry.succeeded(nodeId, ms, job.key);
+      if (status < 300 && job.needs.slot) registry.succeeded(nodeId, ms, job.key, job.loadOptions);
       if (end.end?.kind === "done") {
         const { promptTokens, completionTokens, slotWaitMs } = end.end;
         job.record.tokens(promptTokens, completionTokens);

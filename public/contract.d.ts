@@ -50,7 +50,7 @@ export interface Node {
   slots: number;
   slots_reported: number;
   loaded: string[];
-  digest_conflicts: { model: string; digests: { digest: string; nodes: string[] }[] }[];
+  digest_conflicts: { model: string; digests: { digest: string; nodes: string[]; node_count: number }[] }[];
   gpu: Gpu[];
   routes: Route[];
   ollama: { ok: boolean; version: string | null };

@@ -44,7 +44,7 @@ export function listNodes(context: Context<HubEnv>, hub: DescribeDeps & { readon
 
 export interface DescribeDeps {
   readonly liveness: LivenessLimits;
-  readonly digests: Pick<DigestWatch, "conflicts">;
+  readonly digests: Pick<DigestWatch, "of">;
   readonly registry: Pick<Registry, "routesOf">;
 }
 
@@ -94,7 +94,7 @@ function lastPart(node: NodeRecord, now: number, { digests, registry }: Describe
   const [dialledFirst] = registry.routesOf(node);
   return {
     /** Models that other nodes have another version of under the same name. */
-    digest_conflicts: digests.conflicts.filter(({ digests }) => digests.some(({ nodes }) => nodes.includes(node.id))),
+    digest_conflicts: digests.of(node.id),
     gpu: node.gpu,
     routes: node.routes.map((route) => ({
       family: route.family,

@@ -7,7 +7,7 @@ import { describeNode, nodeWriter } from "./nodes.ts";
 type FakeFleet = ReturnType<typeof fakeFleet>;
 
 const describeFor = (fleet: FakeFleet, id?: string, now = fleet.registry.now()) =>
-  describeNode(fleet.node(id), now, { liveness: LIMITS, digests: { conflicts: [] }, registry: fleet.registry });
+  describeNode(fleet.node(id), now, { liveness: LIMITS, digests: { of: () => [] }, registry: fleet.registry });
 
 test("a node begins with the user's fields, under their names and in their order", async () => {
   const fleet = fakeFleet();
@@ -160,7 +160,7 @@ test("the list has the very text of each node, whatever they say of their models
           loaded,
         });
       }
-      const hub = { liveness: LIMITS, digests: { conflicts: [] }, registry: fleet.registry };
+      const hub = { liveness: LIMITS, digests: { of: () => [] }, registry: fleet.registry };
       const write = nodeWriter(hub);
       for (const node of fleet.registry.all()) {
         expect(write(node, 0)).toBe(JSON.stringify(describeNode(node, 0, hub)));

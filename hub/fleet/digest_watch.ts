@@ -9,18 +9,36 @@ export interface DiskOfNode extends Disk {
   readonly id: string;
 }
 
+/** A disagreement as a node of it is told: of thousands that have a version only a few are named. */
+export interface ToldConflict {
+  readonly model: string;
+  /** The version most nodes have first. */
+  readonly digests: readonly {
+    readonly digest: string;
+    readonly nodes: readonly string[];
+    readonly node_count: number;
+  }[];
+}
+
 export interface DigestWatch {
   /** Disagreements now, by model. */
   readonly conflicts: readonly DigestConflict[];
+  /** Those about models of this node, which is among those named. */
+  of(nodeId: string): readonly ToldConflict[];
   /** Looks at what the nodes have now. */
   look(nodes: readonly DiskOfNode[]): void;
 }
 
+/** Nodes named of each version: every one of ten thousand that differ would else be told ten thousand names. */
+export const MOST_NAMED = 8;
+
 /** A watch that has seen nothing yet. */
 export function createDigestWatch(log: Logger): DigestWatch {
   let conflicts: readonly DigestConflict[] = [];
+  let byNode = new Map<string, { readonly conflict: ToldConflict; readonly version: number }[]>();
   let told = new Map<string, string>();
   return {
+    of: (nodeId) => (byNode.get(nodeId) ?? []).map(({ conflict, version }) => withNode(conflict, version, nodeId)),
     get conflicts() {
       return conflicts;
     },
@@ -28,6 +46,13 @@ export function createDigestWatch(log: Logger): DigestWatch {
       const differing = differingModels(nodes);
       const isDiffering = ({ name }: { readonly name: string }) => differing.has(modelKey(name));
       conflicts = digestConflicts(nodes.map((node) => ({ nodeId: node.id, tags: tagsOf(node, isDiffering) })));
+      byNode = new Map();
+      for (const { model, digests } of conflicts) {
+        const conflict = { model, digests: digests.map(shortened) };
+        for (const [version, { nodes }] of digests.entries()) {
+          for (const id of nodes) byNode.set(id, [...(byNode.get(id) ?? []), { conflict, version }]);
+        }
+      }
       const now = new Map(conflicts.map((conflict) => [conflict.model, describe(conflict)]));
       for (const [model, words] of now) {
         if (told.get(model) === words) continue;
@@ -59,5 +84,22 @@ function differingModels(nodes: readonly DiskOfNode[]): ReadonlySet<ModelKey> {
 
 /** `a80c4f17acd5 on a, b; 3f8eb4da87fa on c`, with digests as `ollama list` shows them. */
 function describe({ digests }: DigestConflict): string {
-  return digests.map(({ digest, nodes }) => `${digest.slice(0, 12)} on ${nodes.join(", ")}`).join("; ");
+  return digests.map(({ digest, nodes }) => `${digest.slice(0, 12)} on ${namesOf(nodes)}`).join("; ");
+}
+
+function namesOf(nodes: readonly string[]): string {
+  const more = nodes.length - MOST_NAMED;
+  return more > 0 ? `${nodes.slice(0, MOST_NAMED).join(", ")} and ${more} more` : nodes.join(", ");
+}
+
+function shortened({ digest, nodes }: DigestConflict["digests"][number]): ToldConflict["digests"][number] {
+  return { digest, nodes: nodes.slice(0, MOST_NAMED), node_count: nodes.length };
+}
+
+/** `conflict` with `nodeId` among those that are named of its version. */
+function withNode(conflict: ToldConflict, version: number, nodeId: string): ToldConflict {
+  const own = conflict.digests[version];
+  if (!own || own.nodes.includes(nodeId)) return conflict;
+  const nodes = [...own.nodes.slice(0, -1), nodeId];
+  return { ...conflict, digests: conflict.digests.with(version, { ...own, nodes }) };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { silentLogger } from "../../shared/log.ts";
 import { alikeTags } from "./alike.ts";
-import { createDigestWatch, type DiskOfNode } from "./digest_watch.ts";
+import { createDigestWatch, type DiskOfNode, MOST_NAMED } from "./digest_watch.ts";
 
 const A = "a".repeat(64);
 const B = "b".repeat(64);
@@ -74,4 +74,21 @@ test("a fleet without nodes or models disagrees about nothing", () => {
   watch.look([{ id: "a", disk: [], modifiedAt: [] }]);
   expect(lines()).toEqual([]);
   expect(watch.conflicts).toEqual([]);
+});
+
+test("of thousands that differ a few are named, in the log and to each of them, itself among those", () => {
+  const { watch, lines } = open();
+  const count = 5_000;
+  watch.look(Array.from({ length: count }, (_, index) => node(`n${index}`, index % 2 ? A : B)));
+  expect(lines().join().length).toBeLessThan(500);
+  for (let index = 0; index < count; index++) {
+    const [told] = watch.of(`n${index}`);
+    const own = told?.digests.find(({ digest }) => digest === (index % 2 ? A : B));
+    expect(own?.nodes).toContain(`n${index}`);
+    expect(told?.digests.map(({ nodes, node_count }) => [nodes.length, node_count])).toEqual([
+      [MOST_NAMED, count / 2],
+      [MOST_NAMED, count / 2],
+    ]);
+  }
+  expect(watch.of("another")).toEqual([]);
 });

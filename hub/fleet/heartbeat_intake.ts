@@ -15,7 +15,7 @@ const NOTHING: ReadonlySet<never> = new Set();
 const NONE: readonly never[] = [];
 
 /**
- * Takes `beat` into `node`; true when it has other manifests than before. The address it came from, `source`, replaces
+ * Takes `beat` into `node`; true when its list of models on disk is another one. The address it came from, `source`, replaces
  * the reported one of its family: that one is known to work. Null, when its sender had hung up already, is no news.
  */
 export function takeHeartbeat(

@@ -13,10 +13,10 @@ export interface Inventory {
 
 /**
  * Replaces what is known of the models of `node`, where it is not what was known: what follows from it is remembered
- * elsewhere by these very objects. True when it has other manifests than before.
+ * elsewhere by these very objects. True when its list of models on disk is another one: also when a manifest was pulled is
+ * news, since the newest one decides where as many nodes have each.
  */
 export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventory): boolean {
-  const before = node.digests;
   if (!isSame(names, node.modelNames)) {
     const told = namesIn(names);
     node.modelNames = told.names;
@@ -38,9 +38,7 @@ export function takeInventory(node: Entry, { names, loaded, tags, ps }: Inventor
   node.remote = remote;
   node.sizes = sizes;
   node.digests = digests;
-  return (
-    node.digests.size !== before.size || !node.digests.entries().every(([key, digest]) => before.get(key) === digest)
-  );
+  return true;
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {

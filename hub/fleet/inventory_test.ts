@@ -58,8 +58,7 @@ test("models at a cloud service are told by their entries, whatever they are cal
 });
 
 test.each<[what: string, digests: [name: string, digest: string][], news: boolean]>([
-  ["the same", [["llama3:latest", "x"]], false],
-  ["the same, spelled otherwise", [["LLaMA3", "x"]], false],
+  ["the same", [["llama3", "x"]], false],
   ["another manifest", [["llama3", "y"]], true],
   [
     "one more model",
@@ -80,6 +79,14 @@ test.each<[what: string, digests: [name: string, digest: string][], news: boolea
     });
   expect(take([["llama3", "x"]])).toBe(true);
   expect(take(digests)).toBe(news);
+});
+
+test("the same manifest pulled anew is news: the newest decides which one goes for the model where as many nodes have each", () => {
+  const node = fresh();
+  takeInventory(node, { names: ["llama3"], tags: [disk("llama3")] });
+  const again = [disk("llama3", undefined, { modified_at: "2026-11-23T00:00:00Z" })];
+  expect(takeInventory(node, { names: ["llama3"], tags: again })).toBe(true);
+  expect(takeInventory(node, { names: ["llama3"], tags: again })).toBe(false);
 });
 
 test("what is in memory, or not told, is no news", () => {

@@ -45,7 +45,7 @@ export function createKnownDigests(having: (model: ModelKey) => readonly NodeRec
       return found;
     },
 
-    /** A node came, went, or has other manifests than before. */
+    /** A node came, went, or has other models on disk than before. */
     forget: (): void => known.clear(),
   };
 }

@@ -42,11 +42,18 @@ export function createLessons({ get, clock, limits, serviceTimes, standing, chan
       if (node.slots > before) changed(node);
     },
 
-    /** The node served a request for `model` in `ms` milliseconds. */
-    succeeded(id: string, ms: number, model: ModelKey = ANY_MODEL): void {
+    /** The node served a request for `model` with these load options in `ms` milliseconds. */
+    succeeded(id: string, ms: number, model: ModelKey = ANY_MODEL, loadOptions = ""): void {
       serviceTimes.took(model, ms);
       const node = get(id);
-      if (node) setTrust(node, ejection.afterSuccess(node.trust, clock.now()));
+      if (!node) return;
+      setTrust(node, ejection.afterSuccess(node.trust, clock.now()));
+      // There is room for it again, unless it was sent before there was none.
+      const key = fitKey(model, loadOptions);
+      const unfitAt = (node.unfit.get(key) ?? Number.POSITIVE_INFINITY) - UNFIT_MS;
+      if (clock.now() - ms < unfitAt) return;
+      node.unfit.delete(key);
+      changed(node);
     },
 
     /** The node failed in a way that counts against it; `request` is the hash of what it failed at, if that may be why. */

@@ -5,7 +5,7 @@ import type { Entry } from "./node_record.ts";
 /** What was noted of a node. */
 interface Noted {
   readonly models: ReadonlySet<ModelKey>;
-  warm: readonly ModelKey[];
+  warm: ReadonlySet<ModelKey>;
 }
 
 /**
@@ -23,12 +23,12 @@ export function createModelIndex() {
   const warm: Lists = new Map();
   const indexed = new Map<Entry, Noted>();
 
-  function setWarm(node: Entry, noted: Noted, now: readonly ModelKey[]): void {
+  function setWarm(node: Entry, noted: Noted, now: ReadonlySet<ModelKey>): void {
     const before = noted.warm;
-    if (now.length === before.length && now.every((model) => before.includes(model))) return;
+    if (now === before) return;
     noted.warm = now;
-    for (const model of before) if (!now.includes(model)) remove(warm, model, node);
-    for (const model of now) if (!before.includes(model)) add(warm, model, node);
+    for (const model of before) if (!now.has(model)) remove(warm, model, node);
+    for (const model of now) if (!before.has(model)) add(warm, model, node);
   }
 
   return {
@@ -48,7 +48,7 @@ export function createModelIndex() {
       const known = before?.models ?? NO_MODELS;
       for (const model of known) if (!node.models.has(model)) remove(holders, model, node);
       for (const model of node.models) if (!known.has(model)) add(holders, model, node);
-      indexed.set(node, { models: node.models, warm: before?.warm ?? [] });
+      indexed.set(node, { models: node.models, warm: before?.warm ?? NO_MODELS });
       return true;
     },
 
@@ -62,7 +62,7 @@ export function createModelIndex() {
     delete(node: Entry): void {
       const noted = indexed.get(node);
       if (!noted) return;
-      setWarm(node, noted, []);
+      setWarm(node, noted, NO_MODELS);
       for (const model of noted.models) remove(holders, model, node);
       remove(holders, ANY_MODEL, node);
       indexed.delete(node);
@@ -71,11 +71,13 @@ export function createModelIndex() {
 }
 
 /** Of the models of `node` those for which it needs no load, or has begun it, as far as is known. */
-function warmOf({ models, knowsLoaded, loaded, loadingSince, remote }: Entry): readonly ModelKey[] {
-  if (!knowsLoaded) return Array.from(models);
-  const found: ModelKey[] = [];
+function warmOf({ models, knowsLoaded, loaded, loadingSince, remote }: Entry): ReadonlySet<ModelKey> {
+  if (!knowsLoaded) return models;
+  // Mostly the very set of the last time, which many nodes share.
+  if (loadingSince.size + remote.size === 0 && loaded.isSubsetOf(models)) return loaded;
+  const found = new Set<ModelKey>();
   for (const some of [loaded, loadingSince.keys(), remote]) {
-    for (const model of some) if (models.has(model) && !found.includes(model)) found.push(model);
+    for (const model of some) if (models.has(model)) found.add(model);
   }
   return found;
 }

@@ -41,3 +41,16 @@ test("whatever nodes say, forget and leave, those that have a model are those wh
     { numRuns: 200 },
   );
 });
+
+test.each([
+  ["does not say what is in memory", false],
+  ["says that all are in memory", true],
+])("a node with thousands of models that %s holds up nobody", (_, knowsLoaded) => {
+  const { registry, beat } = fakeFleet();
+  const models = Array.from({ length: 8_000 }, (_, index) => `m${index}`);
+  beat({ models, ...(knowsLoaded && { loaded: models }) });
+  expect(registry.crowd(modelKey("m7999")).warm.length).toBe(1);
+  const began = performance.now();
+  for (let times = 0; times < 50; times++) registry.reserve("a").release();
+  expect(performance.now() - began).toBeLessThan(500);
+});

@@ -35,7 +35,13 @@ const modelDetails = z.object({
 const digestConflict = z.object({
   model: z.string(),
   digests: z
-    .array(z.object({ digest: z.string(), nodes: z.array(z.string()) }))
+    .array(
+      z.object({
+        digest: z.string(),
+        nodes: z.array(z.string()).describe("Of many a few, this one among them."),
+        node_count: z.int().describe("How many have it."),
+      }),
+    )
     .describe("The version that most nodes have first."),
 });
 

@@ -63,8 +63,8 @@ function conflictList(conflicts) {
         ${badge("degraded", "Differs")}
         <div><strong>${model}</strong> is not the same model on every node:
           ${digests.map(
-            ({ digest, nodes }, index) =>
-              html`${index > 0 ? "; " : ""}<code>${digest.replace("sha256:", "").slice(0, 12)}</code> on ${namesOf(nodes)}`,
+            ({ digest, nodes, node_count }, index) =>
+              html`${index > 0 ? "; " : ""}<code>${digest.replace("sha256:", "").slice(0, 12)}</code> on ${namesOf(nodes, node_count)}`,
           )}.
           <div class="soft">Answers depend on the node. Pull it again everywhere: <code>POST /api/pull</code> with the
           header <code>X-Node-Id: *</code>.</div></div>
@@ -73,9 +73,9 @@ function conflictList(conflicts) {
   </ul>`;
 }
 
-/** @param {string[]} nodes */
-const namesOf = (nodes) =>
-  nodes.length > 5 ? `${nodes.slice(0, 4).join(", ")} and ${nodes.length - 4} more` : nodes.join(", ");
+/** @param {string[]} nodes @param {number} count Of all, where not all are named. */
+const namesOf = (nodes, count = nodes.length) =>
+  count > 5 ? `${nodes.slice(0, 4).join(", ")} and ${count - 4} more` : nodes.join(", ");
 
 /** What happened, each kind in words. @type {Record<string, string>} */
 const EVENTS = {

@@ -59,8 +59,10 @@ function loaded(details) {
 
 /** @param {Node["digest_conflicts"][number]} conflict @param {string} id */
 function others({ digests }, id) {
-  const names = digests.filter(({ nodes }) => !nodes.includes(id)).flatMap(({ nodes }) => nodes);
-  return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  const others = digests.filter(({ nodes }) => !nodes.includes(id));
+  const names = others.flatMap(({ nodes }) => nodes);
+  const count = others.reduce((sum, { nodes, node_count = nodes.length }) => sum + node_count, 0);
+  return count > 4 ? `${names.slice(0, 3).join(", ")} and ${count - 3} more` : names.join(", ");
 }
 
 /** @param {Node} node */
