@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   else
     await step("the executables at work: smoke and story", async () => {
       const name = executableName("hub", here ?? null).replace("hub", "{}");
-      const tests = ["release/smoke_test.ts", "hub/story_test.ts"];
+      const tests = ["release/smoke_test.ts", "hub/scenarios/story_test.ts"];
       const env = { COMPILED_PROGRAMS: join(dist, name) };
       await run([process.execPath, "test", "--timeout", "60000", "-t", "compiled|ollama-|hub and node", ...tests], {
         env,

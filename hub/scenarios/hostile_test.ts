@@ -1,12 +1,12 @@
 /** A hub as a process of its own against requests that mean harm, byte by byte: it says no, stays up, and runs nothing. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type FakeOllama, startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { HOSTILE_REQUESTS } from "../shared/testing/fuzz/hostile_requests.ts";
-import { sendRaw } from "../shared/testing/fuzz/raw_client.ts";
-import { type ProgramRun, runProgram } from "../shared/testing/programs.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
-import { startNode, type TestNode } from "../shared/testing/start_node.ts";
+import { type FakeOllama, startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { HOSTILE_REQUESTS } from "../../shared/testing/fuzz/hostile_requests.ts";
+import { sendRaw } from "../../shared/testing/fuzz/raw_client.ts";
+import { type ProgramRun, runProgram } from "../../shared/testing/programs.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
+import { startNode, type TestNode } from "../../shared/testing/start_node.ts";
 
 let hub: ProgramRun;
 let ollama: FakeOllama;

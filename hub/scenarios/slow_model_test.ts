@@ -1,8 +1,8 @@
 /** A model that takes 45 s to load, in real time: nothing on the way may cut the silence. */
 import { expect, test } from "bun:test";
-import { expectedText } from "../shared/testing/fake_ollama.ts";
-import { readStream } from "../shared/testing/read_stream.ts";
-import { startFleet } from "../shared/testing/start_fleet.ts";
+import { expectedText } from "../../shared/testing/fake_ollama.ts";
+import { readStream } from "../../shared/testing/read_stream.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
 
 test("an answer that begins after 45 s of silence reaches the client whole, streamed or not", async () => {
   await using fleet = await startFleet({ nodes: ["a"], ollama: { loaded: [], loadMs: 45_000 } });

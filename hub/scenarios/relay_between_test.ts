@@ -1,10 +1,10 @@
 /** Somebody between hub and node who passes everything on: the hub must not take its address for the node's. */
 import { afterEach, expect, test } from "bun:test";
 import { request as send } from "node:http";
-import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { startTestHub } from "../shared/testing/start_hub.ts";
-import { startNode } from "../shared/testing/start_node.ts";
-import { emptyStateFolder } from "../shared/testing/state_folder.ts";
+import { startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
+import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
 
 const toEnd: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,9 +1,9 @@
 /** The whole story with real processes: join, list, balance, stream, a killed node, its return, a hub that stops. */
 import { expect, test } from "bun:test";
-import { expectedText, type FakeOllama, startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { type Build, type ProgramRun, runProgram } from "../shared/testing/programs.ts";
-import { readStream } from "../shared/testing/read_stream.ts";
-import { eventually, type NodeJson } from "../shared/testing/start_hub.ts";
+import { expectedText, type FakeOllama, startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { type Build, type ProgramRun, runProgram } from "../../shared/testing/programs.ts";
+import { readStream } from "../../shared/testing/read_stream.ts";
+import { eventually, type NodeJson } from "../../shared/testing/start_hub.ts";
 
 const TOKENS = 40;
 const BUILDS: Build[] = ["source", "compiled"];

@@ -1,8 +1,8 @@
 /** Over real sockets: a stream of any family cut at any byte gives whole events and one error frame of its family. */
 import { expect, test } from "bun:test";
-import { startFakeNode } from "../shared/testing/fake_node.ts";
-import { startTestHub } from "../shared/testing/start_hub.ts";
-import { type RecordedStream, recordStreams } from "./testing/streams.ts";
+import { startFakeNode } from "../../shared/testing/fake_node.ts";
+import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { type RecordedStream, recordStreams } from "../testing/streams.ts";
 
 const PARALLEL = 16;
 const encoder = new TextEncoder();

@@ -1,8 +1,8 @@
 /** A stream cut at any byte is noticed: never a silent end, never two ends, never a line that cannot be read. */
 import { expect, test } from "bun:test";
-import { expectedText } from "../shared/testing/fake_ollama.ts";
-import { readStream } from "../shared/testing/read_stream.ts";
-import { startFleet } from "../shared/testing/start_fleet.ts";
+import { expectedText } from "../../shared/testing/fake_ollama.ts";
+import { readStream } from "../../shared/testing/read_stream.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
 
 const TOKENS = 5;
 const PROMPT = "cut me";

@@ -1,6 +1,6 @@
 /** Machines of which one is far slower than the other, asked for whole answers only, over real sockets. */
 import { expect, test } from "bun:test";
-import { startFleet } from "../shared/testing/start_fleet.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
 
 test.each([
   ["answers late", 1_000, 10_000],

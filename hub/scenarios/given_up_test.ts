@@ -1,6 +1,6 @@
 /** A machine so slow that no client waits for its first token, beside a fast one, over real sockets. */
 import { expect, test } from "bun:test";
-import { startFleet } from "../shared/testing/start_fleet.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
 
 test("a machine whose first token clients do not wait for is not given every second request for ever", async () => {
   await using fleet = await startFleet({

@@ -1,10 +1,10 @@
 /** Models that came onto a node a moment ago, before any heartbeat said so. */
 import { expect, test } from "bun:test";
-import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually, startTestHub } from "../shared/testing/start_hub.ts";
-import { startNode } from "../shared/testing/start_node.ts";
-import { askFamily, GENERATING, JOBS } from "./testing/families.ts";
+import { startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
+import { askFamily, GENERATING, JOBS } from "../testing/families.ts";
 
 /** For so long the hub does not ask nodes again for models that none has. */
 const LISTS_HOLD_MS = 1_000;

@@ -2,12 +2,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import fc from "fast-check";
-import { systemClock } from "../shared/clock.ts";
-import { modelKey } from "../shared/model_name.ts";
-import { startFleet } from "../shared/testing/start_fleet.ts";
-import { choose } from "./policy/selection.ts";
-import { type Fleet, fakeFleet } from "./testing/fake_fleet.ts";
-import { LIMITS } from "./testing/node_facts.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { modelKey } from "../../shared/model_name.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
+import { choose } from "../policy/selection.ts";
+import { type Fleet, fakeFleet } from "../testing/fake_fleet.ts";
+import { LIMITS } from "../testing/node_facts.ts";
 
 const MODEL = modelKey("llama3");
 const REQUEST = {
@@ -137,7 +137,7 @@ test("a hub whose wall clock jumps by hours at every look serves, measures and s
 });
 
 test("only the clock asks what time it is: no other file of hub, node or shared reads the wall clock", async () => {
-  const root = join(import.meta.dir, "..");
+  const root = join(import.meta.dir, "../..");
   const asking: string[] = [];
   for await (const path of new Bun.Glob("{hub,node,shared}/**/*.ts").scan(root)) {
     if (path.endsWith("_test.ts") || path.includes("/testing/")) continue;

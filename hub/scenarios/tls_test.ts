@@ -2,21 +2,21 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createFleetFetch } from "../shared/fleet_fetch.ts";
-import { silentLogger } from "../shared/log.ts";
+import { createFleetFetch } from "../../shared/fleet_fetch.ts";
+import { silentLogger } from "../../shared/log.ts";
 import {
   HUB_CERTIFICATE,
   NODE_CERTIFICATE,
   OTHER_CERTIFICATE,
   type TestCertificate,
-} from "../shared/testing/certificates.ts";
-import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { runProgram } from "../shared/testing/programs.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
-import { startNode } from "../shared/testing/start_node.ts";
-import { emptyStateFolder, stateFolderForTest } from "../shared/testing/state_folder.ts";
-import { readHubConfig } from "./config.ts";
-import { startHub } from "./hub.ts";
+} from "../../shared/testing/certificates.ts";
+import { startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { runProgram } from "../../shared/testing/programs.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
+import { emptyStateFolder, stateFolderForTest } from "../../shared/testing/state_folder.ts";
+import { readHubConfig } from "../config.ts";
+import { startHub } from "../hub.ts";
 
 const toEnd: (() => unknown)[] = [];
 afterEach(async () => {

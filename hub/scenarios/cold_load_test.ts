@@ -1,7 +1,7 @@
 // Models that are not in memory: one load at a time, waited for, and not thrown away when its client leaves.
 import { expect, test } from "bun:test";
-import { type Fleet, type FleetOptions, startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
+import { type Fleet, type FleetOptions, startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
 
 const cold = (options: FleetOptions = {}): Promise<Fleet> =>
   startFleet({ ...options, ollama: { loaded: [], loadMs: 400, ...options.ollama } });

@@ -1,11 +1,11 @@
 /** Tickets across a restart of the node's agent: a used one stays used, and a request that comes too early is not lost. */
 import { afterEach, expect, test } from "bun:test";
-import { createFleetFetch, type FleetRequest } from "../shared/fleet_fetch.ts";
-import { PATHS } from "../shared/protocol.ts";
-import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { startTestHub } from "../shared/testing/start_hub.ts";
-import { startNode } from "../shared/testing/start_node.ts";
-import { emptyStateFolder } from "../shared/testing/state_folder.ts";
+import { createFleetFetch, type FleetRequest } from "../../shared/fleet_fetch.ts";
+import { PATHS } from "../../shared/protocol.ts";
+import { startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
+import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
 
 const toEnd: (() => unknown)[] = [];
 afterEach(async () => {

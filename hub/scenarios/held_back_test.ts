@@ -1,8 +1,8 @@
 /** Requests that leave a slow node free and wait for a fast one, over real sockets. */
 import { expect, test } from "bun:test";
-import type { Environment } from "../shared/settings.ts";
-import { startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
+import type { Environment } from "../../shared/settings.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
 
 /** A fast node that is busy for three seconds, and a slow one that is free, each of one slot and known to be so. */
 async function fastIsBusy(environment: Environment = {}) {

@@ -1,9 +1,9 @@
 /** A request that was let in is not lost to a machine that is only being started again, nor to a full room. */
 import { expect, test } from "bun:test";
-import { type FakeNode, jsonResponse, startFakeNode } from "../shared/testing/fake_node.ts";
-import { signedHeartbeat } from "../shared/testing/signed_heartbeat.ts";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually, type TestHub } from "../shared/testing/start_hub.ts";
+import { type FakeNode, jsonResponse, startFakeNode } from "../../shared/testing/fake_node.ts";
+import { signedHeartbeat } from "../../shared/testing/signed_heartbeat.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually, type TestHub } from "../../shared/testing/start_hub.ts";
 
 const ask = (hub: TestHub, changes: object = {}): Promise<Response> =>
   fetch(`${hub.url}/api/generate`, {

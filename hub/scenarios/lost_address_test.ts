@@ -1,10 +1,10 @@
 /** An address at which a node has proven to be, and at which something else answers now: it gets no prompt. */
 import { afterEach, expect, test } from "bun:test";
-import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { eventually, startTestHub } from "../shared/testing/start_hub.ts";
-import { startNode } from "../shared/testing/start_node.ts";
-import { emptyStateFolder } from "../shared/testing/state_folder.ts";
-import { PROBE_TIMES } from "./fleet/probe.ts";
+import { startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
+import { emptyStateFolder } from "../../shared/testing/state_folder.ts";
+import { PROBE_TIMES } from "../fleet/probe.ts";
 
 const toEnd: (() => unknown)[] = [];
 afterEach(async () => {

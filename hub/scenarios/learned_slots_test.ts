@@ -1,7 +1,7 @@
 /** A node that reports more slots than its Ollama has is found out by its answers, over real sockets. */
 import { expect, test } from "bun:test";
-import { startFleet } from "../shared/testing/start_fleet.ts";
-import { fakeFleet } from "./testing/fake_fleet.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
+import { fakeFleet } from "../testing/fake_fleet.ts";
 
 test.each(["/jobs", "/api/generate", "/api/chat"])(
   "%s: an Ollama with one slot gets one request at a time",

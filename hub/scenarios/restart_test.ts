@@ -1,9 +1,9 @@
 /** A restarted hub has its fleet back, by nodes as they are in the field: they look for it every 5 seconds. */
 import { expect, test } from "bun:test";
-import type { Logger } from "../shared/log.ts";
-import { startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { eventually, startTestHub } from "../shared/testing/start_hub.ts";
-import { startNode } from "../shared/testing/start_node.ts";
+import type { Logger } from "../../shared/log.ts";
+import { startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { eventually, startTestHub } from "../../shared/testing/start_hub.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
 
 /** What the hub says, sentence by sentence. */
 function listener(): { log: Logger; said: string[] } {

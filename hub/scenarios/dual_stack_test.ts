@@ -1,11 +1,11 @@
 // Tests of IPv6 and IPv4 between hub and nodes: real processes, each machine a network namespace of its own.
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { IpPreference } from "../shared/address_order.ts";
-import { type AddressKind, type NetFleet, NODE_PORT, openNetFleet } from "../shared/testing/net_fleet.ts";
-import { type Block, netLabAvailable } from "../shared/testing/net_lab.ts";
+import type { IpPreference } from "../../shared/address_order.ts";
+import { type AddressKind, type NetFleet, NODE_PORT, openNetFleet } from "../../shared/testing/net_fleet.ts";
+import { type Block, netLabAvailable } from "../../shared/testing/net_lab.ts";
 
 const reason = netLabAvailable();
-if (reason !== null) console.log(`hub/dual_stack_test.ts skipped: ${reason}`);
+if (reason !== null) console.log(`hub/scenarios/dual_stack_test.ts skipped: ${reason}`);
 
 setDefaultTimeout(20_000);
 

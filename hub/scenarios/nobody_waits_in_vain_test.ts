@@ -1,19 +1,19 @@
 /** Whatever becomes of nodes and requests, nobody waits for longer than a second where a look would find a place. */
 import { expect, test } from "bun:test";
-import { modelKey } from "../shared/model_name.ts";
-import { type HeartbeatBody, heartbeat } from "../shared/protocol.ts";
-import { fakeClock } from "../shared/testing/fake_clock.ts";
-import { seededRandom } from "../shared/testing/lab/seeded_random.ts";
-import { createWaitingRoom, type Ticket } from "./capacity.ts";
-import { createConversations } from "./conversations.ts";
-import type { Job } from "./job.ts";
-import { isChoosy, placement } from "./placement.ts";
-import { ANYBODY } from "./policy/callers.ts";
-import { LB_POLICIES, type LbPolicy } from "./policy/criteria.ts";
-import { choose } from "./policy/selection.ts";
-import { createRegistry } from "./registry.ts";
-import { heartbeatBody } from "./testing/fake_fleet.ts";
-import { LIMITS } from "./testing/node_facts.ts";
+import { modelKey } from "../../shared/model_name.ts";
+import { type HeartbeatBody, heartbeat } from "../../shared/protocol.ts";
+import { fakeClock } from "../../shared/testing/fake_clock.ts";
+import { seededRandom } from "../../shared/testing/lab/seeded_random.ts";
+import { createWaitingRoom, type Ticket } from "../capacity.ts";
+import { createConversations } from "../conversations.ts";
+import type { Job } from "../job.ts";
+import { isChoosy, placement } from "../placement.ts";
+import { ANYBODY } from "../policy/callers.ts";
+import { LB_POLICIES, type LbPolicy } from "../policy/criteria.ts";
+import { choose } from "../policy/selection.ts";
+import { createRegistry } from "../registry.ts";
+import { heartbeatBody } from "../testing/fake_fleet.ts";
+import { LIMITS } from "../testing/node_facts.ts";
 
 const MODELS = ["one", "two", "three"];
 const NODES = ["a", "b", "c", "d"];

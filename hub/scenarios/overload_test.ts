@@ -1,6 +1,6 @@
 /** Ten times more than the fleet can do: what it can do goes on, and the rest is told so at once. */
 import { expect, test } from "bun:test";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
 
 const SLOTS = 4;
 /** Milliseconds a request takes at its node, however fast the machine is: twenty tokens at ten milliseconds. */

@@ -1,8 +1,8 @@
 /** What must hold on every family of routes: errors in its shape, failover before the first byte, what the log keeps. */
 import { expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
-import { startFleet } from "../shared/testing/start_fleet.ts";
-import { askFamily, FAMILIES, type Family, GENERATING, JOBS } from "./testing/families.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
+import { askFamily, FAMILIES, type Family, GENERATING, JOBS } from "../testing/families.ts";
 
 const EMBEDDING = { name: "embed", embedding: true };
 const MODELS = { models: ["llama3", EMBEDDING] };

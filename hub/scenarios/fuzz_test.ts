@@ -1,6 +1,6 @@
 /** A hub against requests changed at random, for a short while; for a long one: bun shared/testing/fuzz/main.ts --minutes 10. */
 import { expect, test } from "bun:test";
-import { fuzzHub } from "../shared/testing/fuzz/fuzz_hub.ts";
+import { fuzzHub } from "../../shared/testing/fuzz/fuzz_hub.ts";
 
 const MS = 8_000;
 

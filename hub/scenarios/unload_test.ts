@@ -1,7 +1,7 @@
 /** Taking a model out of memory, and bringing it there: what `ollama stop` and an empty prompt do in a fleet. */
 import { expect, test } from "bun:test";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
 
 const post = (
   fleet: Fleet,

@@ -1,7 +1,7 @@
 /** A node that takes connections and says nothing more: a question that runs no model must not wait for it for minutes. */
 import { expect, test } from "bun:test";
-import { startFakeNode } from "../shared/testing/fake_node.ts";
-import { startTestHub } from "../shared/testing/start_hub.ts";
+import { startFakeNode } from "../../shared/testing/fake_node.ts";
+import { startTestHub } from "../../shared/testing/start_hub.ts";
 
 test("a question to a frozen node is given up as fast as a generation, and goes elsewhere", async () => {
   const frozen = startFakeNode({ nodeId: "a", onJob: () => {}, healthy: false });

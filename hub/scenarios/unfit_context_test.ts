@@ -1,6 +1,6 @@
 /** A request with a context that is too large for a machine, and those after it, over real sockets. */
 import { expect, test } from "bun:test";
-import { startFleet } from "../shared/testing/start_fleet.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
 
 test("one request with too large a context keeps no other request from an idle machine", async () => {
   await using fleet = await startFleet({ slots: 1 });

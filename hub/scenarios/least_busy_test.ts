@@ -1,8 +1,8 @@
 /** LB_POLICY=least-busy on a running hub: requests go by the user's own order, and POST /explain tells that order. */
 import { expect, test } from "bun:test";
-import { startTestHub } from "../shared/testing/start_hub.ts";
-import type { Explanation } from "./policy/explain.ts";
-import { heartbeatBody } from "./testing/fake_fleet.ts";
+import { startTestHub } from "../../shared/testing/start_hub.ts";
+import type { Explanation } from "../policy/explain.ts";
+import { heartbeatBody } from "../testing/fake_fleet.ts";
 
 async function explained(environment: Record<string, string>): Promise<Explanation> {
   const hub = startTestHub({ environment });

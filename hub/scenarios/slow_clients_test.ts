@@ -1,7 +1,7 @@
 /** Clients that hold connections and do nothing with them: the others are served, and these are cut. */
 import { expect, test } from "bun:test";
-import { startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
+import { startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
 
 const IDLE = 500;
 const SLOW = 50;

@@ -1,9 +1,9 @@
 /** Nodes with different models under one name: a conversation is not mixed, vectors stay comparable, people are told. */
 import { expect, test } from "bun:test";
-import { silentLogger } from "../shared/log.ts";
-import { jsonResponse, startFakeNode } from "../shared/testing/fake_node.ts";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
-import { eventually } from "../shared/testing/start_hub.ts";
+import { silentLogger } from "../../shared/log.ts";
+import { jsonResponse, startFakeNode } from "../../shared/testing/fake_node.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
+import { eventually } from "../../shared/testing/start_hub.ts";
 
 const OLD = "a".repeat(64);
 const NEW = "b".repeat(64);

@@ -1,9 +1,9 @@
 /** An address that is another node's now, while the hub still has it under the first one's name. */
 import { afterEach, expect, test } from "bun:test";
-import { type FakeOllama, startFakeOllama } from "../shared/testing/fake_ollama.ts";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
-import { startNode } from "../shared/testing/start_node.ts";
-import { askFamily, GENERATING, JOBS } from "./testing/families.ts";
+import { type FakeOllama, startFakeOllama } from "../../shared/testing/fake_ollama.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
+import { startNode } from "../../shared/testing/start_node.ts";
+import { askFamily, GENERATING, JOBS } from "../testing/families.ts";
 
 const toEnd: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

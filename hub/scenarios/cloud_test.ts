@@ -2,11 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
-import { modelKey } from "../shared/model_name.ts";
-import { jsonResponse, startFakeNode } from "../shared/testing/fake_node.ts";
-import { type Fleet, startFleet } from "../shared/testing/start_fleet.ts";
-import { startTestHub } from "../shared/testing/start_hub.ts";
-import { askFamily, FAMILIES, JOBS } from "./testing/families.ts";
+import { modelKey } from "../../shared/model_name.ts";
+import { jsonResponse, startFakeNode } from "../../shared/testing/fake_node.ts";
+import { type Fleet, startFleet } from "../../shared/testing/start_fleet.ts";
+import { startTestHub } from "../../shared/testing/start_hub.ts";
+import { askFamily, FAMILIES, JOBS } from "../testing/families.ts";
 
 const REFUSAL = "ollama cloud is disabled: remote model is unavailable";
 const CLOUD = ["gpt-oss:120b-cloud", "gpt-oss:cloud", "GPT-OSS:120B-Cloud", "nobody-has:cloud"];
