@@ -407,6 +407,24 @@ test('a busy node that says "at once" is not asked thousands of times', async ()
   expect(busy.jobs).toBeLessThan(4);
 });
 
+test.each([
+  ["a question that runs no model", "/api/show", {}],
+  ["unloading", "/api/generate", { keep_alive: 0 }],
+])("%s asks a busy node again, and not thousands of times", async (_, path, more) => {
+  await using fleet = await startFleet({
+    nodes: [],
+    hub: { environment: { QUEUE_TIMEOUT: "1.5", REQUEST_TIMEOUT: "3" } },
+  });
+  using busy = startFakeNode({
+    nodeId: "busy",
+    onJob: (socket) => void socket.write("HTTP/1.1 503 X\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nbusy"),
+  });
+  await fleet.hub.heartbeat({ ...busy.heartbeat(), capabilities: ["execute", "ollama"] });
+  const body = JSON.stringify({ model: "llama3", ...more });
+  expect((await fetch(`${fleet.hub.url}${path}`, { method: "POST", body })).status).toBe(503);
+  expect(busy.jobs).toBeWithin(2, 5);
+});
+
 test("an answer that is not streamed may take longer than the first byte of a stream", async () => {
   const environment = { NODE_REQUEST_TIMEOUT: "0.2", WHOLE_ANSWER_TIMEOUT: "20" };
   await using fleet = await startFleet({ nodes: ["a"], ollama: { tokensPerSecond: 16 }, hub: { environment } });

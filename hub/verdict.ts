@@ -47,8 +47,9 @@ export function learnFromFirstToken(
   if (outcome.kind === "answer") {
     const { hasToken = false, writingMs = null } = outcome.answer;
     // Of a whole answer the time it was written in has to be told: it comes when all of it is.
-    const isTold = job.stream || writingMs !== null;
-    reservation.answered(isTold ? Math.max(0, ms - (writingMs ?? 0)) : null, hasToken);
+    const firstTokenMs = job.stream || writingMs !== null ? ms - (writingMs ?? 0) : null;
+    // Written for longer than it took: the hub stood still meanwhile, or the node counts in a way of its own.
+    reservation.answered(firstTokenMs !== null && firstTokenMs >= 0 ? firstTokenMs : null, hasToken);
   } else if (outcome.kind === "cancelled" || (outcome.kind === "failed" && outcome.failure === "first_byte_timeout")) {
     reservation.unanswered(ms, job.stream ? ms : ms * usualPart(job, registry));
   }

@@ -146,9 +146,9 @@ export function whyNotHolder(
   if (!node.ollamaOk) return "Ollama not answering";
   if (needs.slot && isUnfit(node, request, now)) return "model does not fit";
   if (node.trust.kind === "ejected") return "ejected";
-  if (!needs.slot) return null;
+  if (!needs.slot) return rests(node, request, now) ? "resting" : null;
   if (node.trust.kind === "trial" && node.reserved > 0) return "on trial, busy";
-  if (now < node.restingUntil) return "resting";
+  if (rests(node, request, now)) return "resting";
   return node.reserved < node.slots ? null : "full";
 }
 
@@ -173,6 +173,14 @@ export function isUnfit({ unfit }: NodeFacts, { model, loadOptions = "" }: Place
 /** Most of the time there is nothing in these, and ten thousand nodes are asked. */
 function isBefore(now: number, until: ReadonlyMap<string, number>, key: string): boolean {
   return until.size > 0 && now < (until.get(key) ?? 0);
+}
+
+/**
+ * True when `node` is left alone by `request`, as it said it was busy. What takes no slot asks it all the same, but not
+ * again and again once it was turned away itself.
+ */
+export function rests(node: NodeFacts, { needs, accepted }: Placement, now: number): boolean {
+  return now < node.restingUntil && (needs.slot || accepted === true);
 }
 
 /** True when the node's agent knows the kind of request; all of them know jobs. */

@@ -1,7 +1,7 @@
 /** Which of the nodes that may serve a request gets it: one comparison, first difference wins. */
 import { type Load, withoutNeedlessLoads } from "./cold_start.ts";
 import { bestOf } from "./criteria.ts";
-import { isLoading, isUnfit, type NodeFacts, type Placement, whyNot, worthWaitingFor } from "./eligibility.ts";
+import { isLoading, isUnfit, type NodeFacts, type Placement, rests, whyNot, worthWaitingFor } from "./eligibility.ts";
 import { isImpatient, isInTime, latestFirstToken } from "./first_token.ts";
 import type { LivenessLimits } from "./liveness.ts";
 
@@ -132,7 +132,7 @@ function survey<Node extends NodeFacts>(
     if (reason === null) {
       eligible.push(node);
     } else if (reason === "ejected" || reason === "on trial, busy" || reason === "model does not fit") {
-      if (request.needs.slot && !hasRoom(node, now)) doubtfulAndFull = true;
+      if (!hasRoom(node, request, now)) doubtfulAndFull = true;
       else if (!lastResort || doubt(node, request, now) < doubt(lastResort, request, now)) lastResort = node;
       continue;
     } else if (worthWaitingFor(node, reason, request, now)) {
@@ -174,8 +174,8 @@ export function hasDigest(node: NodeFacts, { model, digest }: Placement): boolea
   return known === undefined || known === digest;
 }
 
-function hasRoom(node: NodeFacts, now: number): boolean {
-  return node.reserved < node.slots && now >= node.restingUntil;
+function hasRoom(node: NodeFacts, request: Placement, now: number): boolean {
+  return (!request.needs.slot || node.reserved < node.slots) && !rests(node, request, now);
 }
 
 /** How little is hoped of a node that is used rather than refuse: least on trial, most where the model did not fit. */

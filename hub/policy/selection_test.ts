@@ -84,6 +84,16 @@ test("when all are ejected, the one whose ejection ends first serves rather than
   expect(pick(nodes, "soon", "late", "later")).toBe("none");
 });
 
+test("what takes no slot asks a node that rests, ejected or not, and waits once it was turned away", () => {
+  const needs = { ...placement().needs, slot: false };
+  for (const trust of [newcomer(0), ejected()]) {
+    const node = facts({ trust, restingUntil: NOW + 1, reserved: 4 });
+    const kindAt = (accepted: boolean, now: number) =>
+      choose([node], { ...placement(), needs, accepted }, now, LIMITS).kind;
+    expect([kindAt(false, NOW), kindAt(true, NOW), kindAt(true, NOW + 1)]).toEqual(["node", "wait", "node"]);
+  }
+});
+
 test("an ejected node is no last resort while a healthy one will have room soon", () => {
   expect(pick([facts({ id: "ejected", trust: ejected() }), facts({ id: "full", reserved: 4 })])).toBe("wait");
 });
