@@ -69,7 +69,8 @@ test.each(streams.map((stream) => [stream.path, stream] as const))(
         const passed = text.slice(0, -frame.length);
         expect(whole).toStartWith(passed);
         expect(face.framing.endOfLastFrame(encoder.encode(passed))).toBe(passed.length);
-        expect(cut).toBeLessThan(bytes.length);
+        // Here too what arrived with the break may be lost, were it the last of all.
+        if (how === "ends politely") expect(cut).toBeLessThan(bytes.length);
       }
 
       const offsets = Array.from({ length: bytes.length + 1 }, (_, offset) => offset);
