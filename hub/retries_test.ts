@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { startFleet } from "../shared/testing/start_fleet.ts";
 import { eventually } from "../shared/testing/start_hub.ts";
-import type { Failed } from "./forward.ts";
 import type { FailureKind } from "./policy/failover.ts";
 import { createRequestLog, type RequestRecord } from "./request_log.ts";
 import { createRetries } from "./retries.ts";
 import { fakeFleet } from "./testing/fake_fleet.ts";
 import { jobFor } from "./testing/job.ts";
+import { failedAs } from "./testing/record.ts";
 
 function setUp(atNodes = 0) {
   const fleet = fakeFleet();
@@ -25,14 +25,7 @@ function setUp(atNodes = 0) {
   return { ...fleet, records, retries, request };
 }
 
-const failed = (failure: FailureKind): Failed => ({
-  kind: "failed",
-  nodeId: "a",
-  failure,
-  route: null,
-  message: "it broke",
-  status: 500,
-});
+const failed = (failure: FailureKind) => failedAs(failure, 500);
 const broken = [failed("server_error")];
 
 test("three requests may always try again, and the fourth once one of them has had its answer for a second", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { StreamEnd } from "../job.ts";
+import { framesOfPieces } from "../testing/cut.ts";
 import { errorLine, ndjson } from "./ndjson.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -94,15 +95,7 @@ test("a stream cut at any bytes and put together by its frames is the same strea
   fc.assert(
     fc.property(stream, fc.array(fc.nat(5_000), { maxLength: 20 }), ({ lines, unterminated }, cuts) => {
       const whole = bytes(lines.map((entry) => `${entry}\n`).join("") + unterminated);
-      const places = [0, ...cuts.map((cut) => cut % (whole.length + 1)).toSorted((a, b) => a - b), whole.length];
-      const frames: Uint8Array[] = [];
-      let partial = new Uint8Array();
-      for (const [index, place] of places.slice(1).entries()) {
-        partial = Buffer.concat([partial, whole.subarray(places[index] ?? 0, place)]);
-        const end = ndjson.endOfLastFrame(partial);
-        if (end > 0) frames.push(partial.subarray(0, end));
-        partial = partial.subarray(end);
-      }
+      const { frames, partial } = framesOfPieces(ndjson, whole, cuts);
       for (const frame of frames) expect(frame.at(-1)).toBe(10);
       expect(text(partial)).toBe(unterminated);
       expect(Buffer.concat([...frames, partial]).equals(whole)).toBe(true);

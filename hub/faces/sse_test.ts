@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Framing, StreamEnd } from "../job.ts";
+import { framesOfPieces } from "../testing/cut.ts";
 import { messagesFace } from "./anthropic.ts";
 import { completionsFace, responsesFace } from "./openai.ts";
 
@@ -152,15 +153,7 @@ test("a stream cut at any bytes and put together by its frames is the same strea
     .map((lines) => bytes(lines.map((each) => each.join("")).join("")));
   fc.assert(
     fc.property(stream, fc.array(fc.nat(5_000), { maxLength: 20 }), (whole, cuts) => {
-      const places = [0, ...cuts.map((cut) => cut % (whole.length + 1)).toSorted((a, b) => a - b), whole.length];
-      const frames: Uint8Array[] = [];
-      let partial = new Uint8Array();
-      for (const [index, place] of places.slice(1).entries()) {
-        partial = Buffer.concat([partial, whole.subarray(places[index] ?? 0, place)]);
-        const end = completions.endOfLastFrame(partial);
-        if (end > 0) frames.push(partial.subarray(0, end));
-        partial = partial.subarray(end);
-      }
+      const { frames, partial } = framesOfPieces(completions, whole, cuts);
       for (const frame of frames) expect(text(frame)).toMatch(/\n\r?\n$/);
       expect(Buffer.concat([...frames, partial]).equals(whole)).toBe(true);
     }),

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { fakeClock } from "../../shared/testing/fake_clock.ts";
 import type { RequestStart } from "../request_log.ts";
+import { CHAT } from "../testing/record.ts";
 import { type OpenRecordDeps, openRecord } from "./open_record.ts";
 
 const DEPS: OpenRecordDeps = { clock: fakeClock(), keepPrompts: false, onFirstByte() {}, onFinish() {} };
@@ -19,15 +20,8 @@ function used({ start, sent = true, pieces = 0, counts, status = 200 }: Course):
   let tokens = Number.NaN;
   const record = openRecord(
     {
-      requestId: "r",
-      clientIp: "::1",
-      endpoint: "/api/chat",
-      method: "POST",
-      model: "llama3",
-      stream: true,
-      generates: true,
+      ...CHAT,
       bodyBytes: 400,
-      json: null,
       onEnd: (end) => {
         tokens = end.tokens;
       },

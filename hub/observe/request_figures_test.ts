@@ -6,6 +6,7 @@ import { readScrape, type Scrape, valueIn } from "../../shared/testing/prometheu
 import type { NodeRecord } from "../fleet/node_record.ts";
 import type { Decision } from "../policy/decision.ts";
 import { createRequestLog, type RequestStart } from "../request_log.ts";
+import { attemptAt, CHAT } from "../testing/record.ts";
 import { createRequestFigures, MOST_MODELS } from "./request_figures.ts";
 
 const NAME = "ollama_connector_";
@@ -27,14 +28,8 @@ function open(nodes: Readonly<Record<string, readonly string[]>> = { a: ["llama3
     figures,
     begin: (start: Partial<RequestStart> = {}) =>
       log.begin({
+        ...CHAT,
         requestId: `r${++requests}`,
-        clientIp: "::1",
-        endpoint: "/api/chat",
-        method: "POST",
-        model: "llama3",
-        stream: true,
-        generates: true,
-        json: null,
         ...start,
       }),
     async scrape(): Promise<Scrape> {
@@ -44,15 +39,6 @@ function open(nodes: Readonly<Record<string, readonly string[]>> = { a: ["llama3
   };
 }
 
-const attempt = (node_id: string, outcome = "ok") => ({
-  node_id,
-  ip_version: "IPv6" as const,
-  node_url: null,
-  outcome,
-  error: null,
-  duration_ms: 1,
-});
-
 const PLACED = { outcome: "node" } as unknown as Decision<never>;
 
 const seriesIn = (scrape: Scrape) => [...scrape.values()].reduce((sum, { series }) => sum + series.length, 0);
@@ -61,7 +47,7 @@ test("a streamed answer is counted by route, node and model, its times in second
   const { clock, begin, scrape } = open();
   const record = begin();
   record.decided(PLACED);
-  record.attempted(attempt("a"));
+  record.attempted(attemptAt("a"));
   await clock.advance(400);
   record.firstByte();
   await clock.advance(2_000);
@@ -85,7 +71,7 @@ test("what was spelled otherwise is one model, and a whole answer has no first t
   const { begin, scrape } = open();
   for (const model of ["llama3", "LLaMA3:latest", "library/llama3"]) {
     const record = begin({ model, stream: false });
-    record.attempted(attempt("b"));
+    record.attempted(attemptAt("b"));
     record.firstByte();
     record.tokens(1, 2);
     record.finish({ status: 200, error: null });
@@ -105,12 +91,12 @@ test("a failover is counted by what came of the node before; several nodes on pu
   const { begin, scrape } = open();
   const moved = begin();
   moved.decided(PLACED);
-  moved.attempted(attempt("a", "connection_lost"));
-  moved.attempted(attempt("b"));
+  moved.attempted(attemptAt("a", "connection_lost"));
+  moved.attempted(attemptAt("b"));
   moved.finish({ status: 200, error: null });
   const pull = begin({ endpoint: "/api/pull", generates: false });
-  pull.attempted(attempt("a", "failed"));
-  pull.attempted(attempt("b"));
+  pull.attempted(attemptAt("a", "failed"));
+  pull.attempted(attemptAt("b"));
   pull.finish({ status: 200, error: "a: no space left" });
   const scraped = await scrape();
   expect(valueIn(scraped, `${NAME}failovers_total`)).toBe(1);
@@ -143,7 +129,7 @@ test("ten thousand invented models, paths and nodes add no series", async () => 
     // Without a model that can be read it goes to any node.
     const served = begin({ model, endpoint });
     served.decided(PLACED);
-    served.attempted(attempt(node));
+    served.attempted(attemptAt(node));
     served.firstByte();
     served.tokens(1, 5);
     served.finish({ status: 200, error: null });
@@ -163,7 +149,7 @@ test("with a node that is forgotten its series end, and those of models that nob
   const { begin, known, figures, scrape } = open({ a: ["llama3", "only-a"], b: ["llama3"] });
   const serve = (node: string, model: string) => {
     const record = begin({ model });
-    record.attempted(attempt(node));
+    record.attempted(attemptAt(node));
     record.firstByte();
     record.tokens(1, 5);
     record.finish({ status: 200, error: null });
@@ -189,7 +175,7 @@ test("nodes that list more models than have series get no more of them, and room
   const { begin, list, scrape } = open({ a: models });
   const serve = (model: string) => {
     const record = begin({ model });
-    record.attempted(attempt("a"));
+    record.attempted(attemptAt("a"));
     record.firstByte();
     record.finish({ status: 200, error: null });
   };
@@ -209,7 +195,7 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, -5, 1e300])(
   async (claimed) => {
     const { begin, scrape } = open();
     const record = begin();
-    record.attempted(attempt("a"));
+    record.attempted(attemptAt("a"));
     record.firstByte();
     record.tokens(claimed, claimed);
     record.finish({ status: 200, error: null });

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type FakeClock, fakeClock } from "../../shared/testing/fake_clock.ts";
 import { createRequestLog, type RequestStart } from "../request_log.ts";
+import { attemptAt } from "../testing/record.ts";
 import type { Point } from "./stat_series.ts";
 import { createStats, type Sample } from "./stats.ts";
 
@@ -45,15 +46,6 @@ function watch(): Watched {
   });
   return Object.assign(watched, { stats });
 }
-
-const attempt = (node_id: string, outcome = "ok") => ({
-  node_id,
-  ip_version: "IPv6" as const,
-  node_url: null,
-  outcome,
-  error: null,
-  duration_ms: 1,
-});
 
 const EMPTY: Point = {
   requests: 0,
@@ -110,7 +102,7 @@ test.each<[what: string, status: number, error: string | null, outcomes: string[
   const [, status, error, outcomes, fleet, node] = row;
   const { clock, log, stats } = watch();
   const record = log.begin(START);
-  for (const outcome of outcomes) record.attempted(attempt("a", outcome));
+  for (const outcome of outcomes) record.attempted(attemptAt("a", outcome));
   record.finish({ status, error });
   await clock.advance(10_000);
   expect(stats.hour(null).series).toMatchObject({ requests: [1], errors: [fleet] });
@@ -133,7 +125,7 @@ test("a stream's tokens are counted as they come, and the real number takes thei
     [20, 20],
   ]);
   // From second 5 to second 25, 400 tokens: 20 a second.
-  record.attempted(attempt("a"));
+  record.attempted(attemptAt("a"));
   record.tokens(7, 400);
   record.finish({ status: 200, error: null });
   await clock.advance(5_000);
@@ -175,7 +167,7 @@ test("a whole answer's tokens are spread from when it was sent, since its first 
   await clock.advance(10_000);
   record.sendingTo("a");
   await clock.advance(20_000);
-  record.attempted(attempt("a"));
+  record.attempted(attemptAt("a"));
   record.firstByte();
   record.sent(9_000);
   record.tokens(1, 90);
@@ -236,9 +228,9 @@ test("active and waiting are the most of a step, looked at every second", async 
 
 test("a node has a series as long as it had work in the last hour", async () => {
   const { clock, log, stats } = watch();
-  log.begin(START).attempted(attempt("nobody"));
+  log.begin(START).attempted(attemptAt("nobody"));
   const record = log.begin(START);
-  record.attempted(attempt("a"));
+  record.attempted(attemptAt("a"));
   record.finish({ status: 200, error: null });
   expect([stats.has("a"), stats.has("nobody")]).toEqual([true, false]);
   await clock.advance(3_600_000);
@@ -252,7 +244,7 @@ test("of more nodes than can be kept the one that was idle longest gives way", a
   const { clock, log, stats } = watch();
   const serve = (node: string) => {
     const record = log.begin(START);
-    record.attempted(attempt(node));
+    record.attempted(attemptAt(node));
     record.finish({ status: 200, error: null });
   };
   serve("first");
@@ -291,7 +283,7 @@ test("property: the tokens of all steps are the real numbers of all answers, of 
             clock.after(firstByteMs + (streamMs * piece) / pieces, () => record.sent(9));
           }
           clock.after(firstByteMs + streamMs, () => {
-            record.attempted(attempt(node));
+            record.attempted(attemptAt(node));
             record.tokens(3, tokens);
             record.finish({ status: 200, error: null });
           });

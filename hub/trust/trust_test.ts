@@ -2,13 +2,13 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { NodeRecord } from "../fleet/node_record.ts";
-import type { Failed } from "../forward.ts";
 import type { FailureKind } from "../policy/failover.ts";
 import { choose } from "../policy/selection.ts";
 import { createRequestLog } from "../request_log.ts";
 import { type Fleet, fakeFleet, health } from "../testing/fake_fleet.ts";
 import { jobFor, MODEL } from "../testing/job.ts";
 import { LIMITS, placement } from "../testing/node_facts.ts";
+import { failedAs } from "../testing/record.ts";
 import { learnFromEnd, learnFromFailure } from "../verdict.ts";
 
 const KINDS = ["success", "failure", "waited", "loss", "probe", "restart", "heartbeat", "4xx", "client left"] as const;
@@ -87,14 +87,7 @@ function world(others: readonly string[] = []) {
   };
 }
 
-const failed = (failure: FailureKind): Failed => ({
-  kind: "failed",
-  nodeId: "a",
-  failure,
-  route: null,
-  message: "it broke",
-  status: 502,
-});
+const failed = (failure: FailureKind) => failedAs(failure, 502);
 
 const request = () => ({ ...placement(), model: MODEL });
 const place = ({ registry }: Fleet) => choose(registry.all(), request(), registry.now(), LIMITS);
