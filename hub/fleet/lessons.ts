@@ -2,7 +2,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { ANY_MODEL, type ModelKey } from "../../shared/model_name.ts";
 import * as ejection from "../policy/ejection.ts";
-import { fitKey } from "../policy/eligibility.ts";
+import { fitKey, isFitKeyOf } from "../policy/eligibility.ts";
 import * as learnedSlots from "../policy/learned_slots.ts";
 import { type Entry, NodeLost, type NodeRecord } from "./node_record.ts";
 import type { Standing } from "./node_standing.ts";
@@ -83,8 +83,7 @@ export function createLessons({ get, clock, limits, serviceTimes, standing, chan
     arrived(id: string, model: ModelKey): void {
       const node = get(id);
       node?.disbelieved.delete(model);
-      for (const key of node?.unfit.keys() ?? [])
-        if (key === model || key.startsWith(`${model} `)) node?.unfit.delete(key);
+      for (const key of node?.unfit.keys() ?? []) if (isFitKeyOf(key, model)) node?.unfit.delete(key);
     },
 
     /** The node said it has no room: it is left alone for `ms` milliseconds. */

@@ -165,6 +165,11 @@ export function fitKey(model: ModelKey, loadOptions: string): string {
   return loadOptions === "" ? model : `${model} ${loadOptions}`;
 }
 
+/** True when `key` is that of `model`, with whatever options. */
+export function isFitKeyOf(key: string, model: ModelKey): boolean {
+  return key === model || key.startsWith(`${model} `);
+}
+
 /** True when the model did not fit `node` lately, without options or with those of `request`. */
 export function isUnfit({ unfit }: NodeFacts, { model, loadOptions = "" }: Placement, now: number): boolean {
   return isBefore(now, unfit, model) || isBefore(now, unfit, fitKey(model, loadOptions));

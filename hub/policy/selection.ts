@@ -62,30 +62,19 @@ export function look<Node extends NodeFacts>(
 ): Look<Node> {
   // Looked at twice, and a Map's values can be gone through only once.
   const nodes: readonly Node[] = Array.isArray(fleet) ? fleet : Array.from(fleet);
+  const seen = { nodes, sampleOf: null, request, now, limits };
   if (request.digest !== null) {
     const same = nodes.filter((node) => hasDigest(node, request));
     const { best, worthWaiting, lastResort, ...found } = survey(same, request, now, limits, why);
     if (best || (worthWaiting && !takesAnotherDigest(request))) {
       const eligible = nodes.filter((node) => whyNot(node, request, now, limits) === null);
       const choice: Choice<Node> = best ? { kind: "node", node: best } : wait(eligible, lastResort);
-      return { choice, nodes, sampleOf: null, request, now, limits, ...found, eligible, sameDigestOnly: true };
+      return { ...seen, choice, ...found, eligible, sameDigestOnly: true };
     }
   }
   const found = survey(nodes, request, now, limits, why);
   const { eligible, competing, latestMs } = found;
-  const choice = choiceOf(found, request);
-  return {
-    choice,
-    nodes,
-    sampleOf: null,
-    request,
-    now,
-    limits,
-    eligible,
-    competing,
-    latestMs,
-    sameDigestOnly: false,
-  };
+  return { ...seen, choice: choiceOf(found, request), eligible, competing, latestMs, sameDigestOnly: false };
 }
 
 function choiceOf<Node extends NodeFacts>(found: Survey<Node>, request: Placement): Choice<Node> {
