@@ -114,6 +114,8 @@ export type StreamEnd =
       readonly completionTokens: number | null;
       /** Milliseconds it waited inside Ollama for a slot; null where the shape does not tell, or it was at a load. */
       readonly slotWaitMs: number | null;
+      /** Milliseconds for which its tokens were written, where the shape tells. */
+      readonly writingMs?: number;
     }
   /** Ollama itself reported an error in the stream. */
   | { readonly kind: "error"; readonly message: string }

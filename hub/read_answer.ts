@@ -4,7 +4,6 @@ import { ANY_MODEL } from "../shared/model_name.ts";
 import { DECLINE_REASONS, type DeclineReason, HEADERS } from "../shared/protocol.ts";
 import { isStatus, noStatus, withoutWords, wordsIn } from "./error_words.ts";
 import { errorIn } from "./faces/answer_body.ts";
-import { writingMsIn } from "./faces/ndjson.ts";
 import type { Route } from "./fleet/node_record.ts";
 import type { AttemptOutcome } from "./forward.ts";
 import type { Face, Job, StreamEnd } from "./job.ts";
@@ -58,13 +57,13 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
   if (started.ended) {
     const whole = wholeAnswer(job, head, started.bytes);
     const end = job.face.framing.readWhole(whole.json);
-    if (end.kind !== "error") return { kind: "answer", ...from, answer: { ...whole, ...firstTokenOf(whole, end) } };
+    if (end.kind !== "error") return { kind: "answer", ...from, answer: { ...whole, ...firstTokenOf(end) } };
     return readStatus(job, from, asStatus(job, end.message), end.message, null);
   }
   // Nothing of the stream has gone to the client yet, so an error in its first frames can still be failed over. Before
   // version 0.12.6 that was also how Ollama refused a request: with status 200.
   const early = job.face.framing.readLast(started.bytes);
-  const hasToken = early.kind === "unfinished" || (early.kind === "done" && (early.completionTokens ?? 0) > 0);
+  const hasToken = early.kind === "unfinished" || firstTokenOf(early).hasToken === true;
   const answer = { ...head, bytes: started.bytes, rest: source, hasToken };
   if (early.kind !== "error" || readErrorLine(early.message).kind === "rejected")
     return { kind: "answer", ...from, answer };
@@ -72,8 +71,9 @@ export async function readAnswerOf(job: Job, from: Origin, response: Response, l
 }
 
 /** What a whole answer that ended so tells of its first token. */
-function firstTokenOf({ json }: Answer, end: StreamEnd): Pick<Answer, "hasToken" | "writingMs"> {
-  return { hasToken: end.kind === "done" && (end.completionTokens ?? 0) > 0, writingMs: writingMsIn(json) };
+function firstTokenOf(end: StreamEnd): Pick<Answer, "hasToken" | "writingMs"> {
+  if (end.kind !== "done") return { hasToken: false, writingMs: null };
+  return { hasToken: (end.completionTokens ?? 0) > 0, writingMs: end.writingMs ?? null };
 }
 
 /** What the agent said instead of its Ollama is for the hub: a client gets it in the words and shape of its route. */

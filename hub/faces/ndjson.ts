@@ -6,6 +6,8 @@ import { slotWaitMs } from "../policy/learned_slots.ts";
 
 const LINE_FEED = 10;
 const SPACE = 32;
+/** Of a millisecond: Ollama's durations are in them. */
+const NANOSECONDS = 1e6;
 const encoder = new TextEncoder();
 
 /** For the log and to learn from only: a strange one must not make a whole answer look cut. */
@@ -45,15 +47,9 @@ function readAnswerObject(json: unknown): StreamEnd {
   if (error) return { kind: "error", message: error };
   if (done !== true) return { kind: "unfinished" };
   const [promptTokens, completionTokens] = [prompt_eval_count ?? null, eval_count ?? null];
-  return { kind: "done", promptTokens, completionTokens, slotWaitMs: slotWaitMs(durations) };
-}
-
-const withWriting = z.object({ eval_duration: z.number().positive() });
-
-/** Milliseconds for which the tokens of the whole answer `json` were written; null where it does not tell. */
-export function writingMsIn(json: unknown): number | null {
-  const nanoseconds = withWriting.safeParse(json).data?.eval_duration;
-  return nanoseconds === undefined ? null : nanoseconds / 1e6;
+  const end = { kind: "done", promptTokens, completionTokens, slotWaitMs: slotWaitMs(durations) } as const;
+  const { eval_duration: writing } = durations;
+  return writing != null && writing > 0 ? { ...end, writingMs: writing / NANOSECONDS } : end;
 }
 
 /** A line that every official client raises on. It carries no `done`: a client stops at that and calls it success. */

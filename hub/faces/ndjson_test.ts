@@ -36,7 +36,7 @@ const waited =
   '{"done":true,"total_duration":9000000000,"load_duration":1000000,"prompt_eval_duration":999000000,"eval_duration":2000000000}\n';
 
 test.each<[what: string, frame: string, end: StreamEnd]>([
-  ["a last line that waited for a slot", waited, { ...done(), slotWaitMs: 6_000 } as StreamEnd],
+  ["a last line that waited for a slot", waited, { ...done(), slotWaitMs: 6_000, writingMs: 2_000 } as StreamEnd],
   ["a duration that is no number", waited.replace("2000000000", '"2"'), done()],
   ["nothing", "", unfinished],
   ["an empty line", "\n", unfinished],
